@@ -1,0 +1,21 @@
+"""The production foundation that a service stands on and does not rebuild."""
+
+from chassis_core.app import Chassis, Shared, create_app, standard
+from chassis_core.compose import App, ComposeError, compose
+from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.settings import InvalidSettings, ServiceSettings
+
+__all__ = [
+    "App",
+    "Chassis",
+    "ComposeError",
+    "Concern",
+    "ConcernSettings",
+    "InvalidSettings",
+    "Layer",
+    "ServiceSettings",
+    "Shared",
+    "compose",
+    "create_app",
+    "standard",
+]

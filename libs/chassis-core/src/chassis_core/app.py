@@ -1,0 +1,134 @@
+"""The front door: the standard concerns of a service, and the app they make."""
+
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Self, TypedDict, Unpack
+
+import httpx2
+from fastapi import APIRouter
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import CollectorRegistry
+
+from chassis_core.compose import App, compose
+from chassis_core.concern import Concern, Service
+from chassis_core.concerns.auth import KeySource, auth
+from chassis_core.concerns.body_limit import body_limit
+from chassis_core.concerns.cache import cache
+from chassis_core.concerns.client_address import client_address
+from chassis_core.concerns.clients import clients
+from chassis_core.concerns.compression import compression
+from chassis_core.concerns.cors import cors
+from chassis_core.concerns.database import Database, database
+from chassis_core.concerns.deadline import deadline
+from chassis_core.concerns.errors import errors
+from chassis_core.concerns.health import health
+from chassis_core.concerns.load import load
+from chassis_core.concerns.logs import logs
+from chassis_core.concerns.metrics import metrics
+from chassis_core.concerns.rate_limit import rate_limit
+from chassis_core.concerns.redis import Redis, redis
+from chassis_core.concerns.request_id import request_id
+from chassis_core.concerns.security_headers import security_headers
+from chassis_core.concerns.tracing import tracer_provider, tracing
+from chassis_core.concerns.trusted_hosts import trusted_hosts
+from chassis_core.settings import ServiceSettings
+
+DOCS_PATHS = ("/docs", "/docs/oauth2-redirect")
+
+
+class Shared(TypedDict, total=False):
+    """What concerns share. Each is made from the settings unless the caller brings it."""
+
+    registry: CollectorRegistry
+    tracer_provider: TracerProvider
+    log_stream: BinaryIO
+    database: Database
+    keys: KeySource
+    transport: httpx2.AsyncBaseTransport
+
+
+def create_app(
+    settings: ServiceSettings,
+    *,
+    routers: Sequence[APIRouter] = (),
+    concerns: Sequence[Concern] = (),
+    **shared: Unpack[Shared],
+) -> App:
+    """Return the app of a service: its routers on the standard concerns and its own.
+
+    Args:
+        settings: the service's settings.
+        routers: the service's routes.
+        concerns: the service's own concerns. One with the name of a standard concern replaces it.
+        shared: things that standard concerns share, to replace one of them.
+    """
+    own = {concern.name for concern in concerns}
+    kept = [concern for concern in standard(settings, **shared) if concern.name not in own]
+    return compose([*kept, *concerns], routers=routers, **_documents(settings))
+
+
+def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concern]:
+    """Return the standard concerns, in the order in which they start."""
+    service = Service(settings.name, settings.version, settings.environment)
+    registry = shared.get("registry") or CollectorRegistry()
+    provider = shared.get("tracer_provider") or tracer_provider(settings.tracing, service)
+    tracer = provider.get_tracer("chassis-core")
+    transport = shared.get("transport")
+    store = Redis(settings.redis, registry=registry, tracer=tracer)
+    db = shared.get("database") or Database(settings.database, registry=registry, tracer=tracer)
+    return [
+        logs(settings.logs, service=service, stream=shared.get("log_stream")),
+        redis(settings.redis, store=store),
+        database(settings.database, database=db),
+        clients(settings.clients, registry=registry, tracer=tracer, transport=transport),
+        auth(settings.auth, registry=registry, keys=shared.get("keys"), transport=transport),
+        cache(settings.cache, service=service, registry=registry, store=store),
+        rate_limit(settings.rate_limit, service=service, registry=registry, store=store),
+        tracing(settings.tracing, provider=provider),
+        metrics(settings.metrics, service=service, registry=registry),
+        load(settings.load, registry=registry),
+        health(settings.health, service=service, settings_document=_public(settings)),
+        client_address(settings.client_address),
+        request_id(),
+        security_headers(settings.security_headers, docs_paths=DOCS_PATHS),
+        cors(settings.cors),
+        compression(settings.compression),
+        trusted_hosts(settings.trusted_hosts),
+        errors(),
+        body_limit(settings.body_limit),
+        deadline(settings.deadline),
+    ]
+
+
+class Chassis:
+    """A builder over `compose`, for whoever picks the concerns by hand.
+
+    The order of the calls does not matter: `Layer` decides.
+    """
+
+    def __init__(self, settings: ServiceSettings) -> None:
+        self._settings = settings
+        self._concerns: list[Concern] = []
+
+    def add(self, concern: Concern) -> Self:
+        """Add one concern."""
+        self._concerns.append(concern)
+        return self
+
+    def build(self, *, routers: Sequence[APIRouter] = ()) -> App:
+        """Return the app of the concerns added so far."""
+        return compose(self._concerns, routers=routers, **_documents(self._settings))
+
+
+def _documents(settings: ServiceSettings) -> dict[str, Any]:
+    shown = settings.environment != "production"
+    return {
+        "title": settings.name,
+        "version": settings.version,
+        "openapi_url": "/openapi.json" if shown else None,
+        "docs_url": "/docs" if shown else None,
+        "redoc_url": None,
+    }
+
+
+def _public(settings: ServiceSettings) -> dict[str, Any]:
+    return settings.model_dump(mode="json")

@@ -1,0 +1,143 @@
+"""Settings of a service: one nested field a concern, read once from the environment."""
+
+import os
+import re
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis_core.concern import ConcernSettings
+from chassis_core.concerns.auth import AuthSettings
+from chassis_core.concerns.body_limit import BodyLimitSettings
+from chassis_core.concerns.cache import CacheSettings
+from chassis_core.concerns.client_address import ClientAddressSettings
+from chassis_core.concerns.clients import ClientSettings
+from chassis_core.concerns.compression import CompressionSettings
+from chassis_core.concerns.cors import CorsSettings
+from chassis_core.concerns.database import DatabaseSettings
+from chassis_core.concerns.deadline import DeadlineSettings
+from chassis_core.concerns.health import HealthSettings
+from chassis_core.concerns.load import LoadSettings
+from chassis_core.concerns.logs import LogsSettings
+from chassis_core.concerns.metrics import MetricsSettings
+from chassis_core.concerns.rate_limit import RateLimitSettings
+from chassis_core.concerns.redis import RedisSettings
+from chassis_core.concerns.security_headers import SecurityHeadersSettings
+from chassis_core.concerns.tracing import TracingSettings
+from chassis_core.concerns.trusted_hosts import TrustedHostsSettings
+
+# Kubernetes and Docker links put these into every container that runs beside a service of the name.
+_SERVICE_LINK = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_.*)?)")
+
+
+class InvalidSettings(SystemExit):  # noqa: N818 - it ends the process; its text is the message
+    """A setting is wrong: the text names the variable and the rule, never the value."""
+
+
+class ServerSettings(ConcernSettings):
+    """Where `chassis serve` listens, and how long it lets clients take."""
+
+    host: str = "127.0.0.1"
+    """Address of both listeners; 0.0.0.0 in a container."""
+    port: int = Field(8000, ge=0, le=65535)
+    """Port of the public listener; 0 lets the system choose."""
+    admin_port: int = Field(9000, ge=0, le=65535)
+    """Port of the admin listener: probes, metrics and info."""
+    keep_alive: float = Field(75.0, gt=0)
+    """Seconds an idle connection is kept: longer than the 60 s of common load balancers, so that
+    they, not we, close it first."""
+    max_headers: int = Field(100, ge=1)
+    """Header lines in one request; more are answered 431."""
+    max_header_bytes: int = Field(16_384, ge=1024)
+    """Bytes of request line and headers; more are answered 431."""
+    shutdown_timeout: float = Field(15.0, gt=0)
+    """Seconds that requests in flight may take after the listener has closed."""
+
+
+class ServiceSettings(BaseSettings):
+    """What every service can be told by its environment, under its own prefix.
+
+    A service subclasses it, sets `env_prefix` and adds its own fields. `ORDERS_DATABASE__URL` is
+    the field `url` of the section `database` of the service whose prefix is `ORDERS_`.
+
+    Raises:
+        InvalidSettings: a value breaks a rule, or a name under the prefix is unknown.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+    )
+
+    name: str
+    """The service's name in logs, spans and metrics (`service.name`)."""
+    version: str = "0.1.0"
+    """The service's version (`service.version`)."""
+    environment: Literal["development", "test", "staging", "production"] = "development"
+    """Where it runs (`deployment.environment.name`); production hides the API docs."""
+
+    server: ServerSettings = ServerSettings()
+    client_address: ClientAddressSettings = ClientAddressSettings()
+    tracing: TracingSettings = TracingSettings()
+    logs: LogsSettings = LogsSettings()
+    metrics: MetricsSettings = MetricsSettings()
+    security_headers: SecurityHeadersSettings = SecurityHeadersSettings()
+    cors: CorsSettings = CorsSettings()
+    compression: CompressionSettings = CompressionSettings()
+    trusted_hosts: TrustedHostsSettings = TrustedHostsSettings()
+    load: LoadSettings = LoadSettings()
+    rate_limit: RateLimitSettings = RateLimitSettings()
+    body_limit: BodyLimitSettings = BodyLimitSettings()
+    deadline: DeadlineSettings = DeadlineSettings()
+    health: HealthSettings = HealthSettings()
+    redis: RedisSettings = RedisSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    auth: AuthSettings = AuthSettings()
+    cache: CacheSettings = CacheSettings()
+    clients: dict[str, ClientSettings] = {}
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; `values` win over it."""
+        _refuse_unknown_names(type(self))
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise InvalidSettings(_explain(type(self), error)) from None
+
+
+def _prefix(settings: type[BaseSettings]) -> str:
+    return settings.model_config.get("env_prefix", "").upper()
+
+
+def _refuse_unknown_names(settings: type[BaseSettings]) -> None:
+    prefix = _prefix(settings)
+    if not prefix:
+        return
+    fields = [field.upper() for field in settings.model_fields]
+    for variable in sorted(os.environ):
+        rest = variable.upper().removeprefix(prefix)
+        field = rest.partition("__")[0]
+        if rest == variable.upper() or field in fields or _SERVICE_LINK.fullmatch(rest):
+            continue
+        close = get_close_matches(field, fields, n=1)
+        hint = f"; did you mean {prefix}{close[0]}?" if close else ""
+        raise InvalidSettings(f"unknown setting {variable}{hint}")
+
+
+def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
+    prefix = _prefix(settings)
+    rules = []
+    for problem in error.errors(include_url=False, include_input=False, include_context=False):
+        path = [str(part) for part in problem["loc"]]
+        if path and path[0] in settings.model_fields:
+            name = prefix + "__".join(path).upper()
+        else:
+            name = "__".join(path).upper() or "settings"
+        rules.append(f"{name}: {problem['msg']}")
+    return "invalid settings: " + "; ".join(rules)
