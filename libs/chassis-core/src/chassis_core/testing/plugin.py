@@ -1,1 +1,17 @@
-"""STUB."""
+"""The pytest plugin: fixtures for services that stand on the chassis."""
+
+import pytest
+
+from chassis_core.testing.telemetry import Telemetry
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Run every async test on asyncio, the loop that the services run on."""
+    return "asyncio"
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    """A fresh capture of spans, log lines and metrics: `create_app(..., **telemetry.shared())`."""
+    return Telemetry()
