@@ -3,6 +3,7 @@
 from chassis_core.app import Chassis, Shared, create_app, standard
 from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.concerns.logs import get_logger
 from chassis_core.settings import InvalidSettings, ServiceSettings
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Shared",
     "compose",
     "create_app",
+    "get_logger",
     "standard",
 ]

@@ -70,7 +70,7 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
     """Return the standard concerns, in the order in which they start."""
     service = Service(settings.name, settings.version, settings.environment)
     registry = shared.get("registry") or CollectorRegistry()
-    provider = shared.get("tracer_provider") or tracer_provider(settings.tracing, service)
+    provider = shared.get("tracer_provider") or tracer_provider(service, registry=registry)
     tracer = provider.get_tracer("chassis-core")
     transport = shared.get("transport")
     store = Redis(settings.redis, registry=registry, tracer=tracer)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Mapping[str, Any]]]
@@ -66,6 +67,17 @@ class Concern:
     ready: Check | None = None
     optional: bool = False
     on_drain: Callable[[], None] | None = None
+
+
+def http_route(scope: Scope) -> str | None:
+    """Return the template of the route that matched (`/v1/orders/{id}`), or None.
+
+    The route object alone lacks the prefix of the routers that include it; FastAPI keeps the whole
+    template in a private place, so a test holds this to what clients see.
+    """
+    included = scope.get("fastapi", {}).get("effective_route_context")
+    route = included or scope.get("route")
+    return getattr(route, "path_format", None) or getattr(route, "path", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from chassis_core.concerns.trusted_hosts import TrustedHostsSettings
 _SERVICE_LINK = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_.*)?)")
 
 
-class InvalidSettings(SystemExit):  # noqa: N818 - it ends the process; its text is the message
+class InvalidSettings(SystemExit):
     """A setting is wrong: the text names the variable and the rule, never the value."""
 
 

@@ -1,10 +1,109 @@
-"""STUB errors."""
+"""Turns every exception into a problem, inside the layers that number, log and count it."""
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
-from chassis_core.concern import Concern
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis_core import context
+from chassis_core.concern import Concern, Layer
+from chassis_core.problem import InternalError, Problem, Unprocessable, respond
+
+REFUSAL = "chassis.refusal"
+"""Scope key of a request that the HTTP protocol refused: the problem to answer with."""
+_MAX_ERRORS = 20
+_log = logging.getLogger(__name__)
 
 
-def errors(**_: Any) -> Concern:
-    """STUB."""
-    return Concern(name="errors")
+class ErrorsMiddleware:
+    """Answers whatever no handler answered: a problem with its status, anything else with 500.
+
+    An answer that has begun cannot be changed: the exception goes on to the server, which cuts
+    the connection, so that the client sees a broken answer as broken.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; never let an unanswered exception out."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        if (refusal := scope.get(REFUSAL)) is not None:
+            await respond(refusal, scope)(scope, receive, send)
+            return
+        started = False
+
+        async def send_watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_watched)
+        except Exception as error:
+            if not isinstance(error, Problem):
+                _record(error)
+            if started:
+                raise
+            problem = error if isinstance(error, Problem) else InternalError()
+            await respond(problem, scope)(scope, receive, send)
+
+
+def _record(error: Exception) -> None:
+    if (request := context.current()) is not None:
+        request.error = error
+    _log.error("unhandled exception", exc_info=error)
+
+
+async def _http_exception(request: Request, error: HTTPException) -> Response:
+    if not isinstance(error, Problem):
+        default = error.detail == Problem(status=error.status_code).detail
+        detail = None if default else str(error.detail)
+        error = Problem(detail, status=error.status_code, headers=error.headers)
+    return respond(error, request.scope)
+
+
+async def _validation_error(request: Request, error: RequestValidationError) -> Response:
+    problem = Unprocessable("the request does not fit its schema", errors=describe(error.errors()))
+    return respond(problem, request.scope)
+
+
+def describe(errors: Sequence[Any]) -> list[dict[str, str]]:
+    """Return where each rule broke and which, never the input; at most 20 of them.
+
+    `pointer` is a JSON Pointer (RFC 6901) into the named part of the request.
+    """
+    return [
+        {
+            "in": str(error["loc"][0]),
+            "pointer": "".join(f"/{_token(part)}" for part in error["loc"][1:])[:256],
+            "rule": error["type"],
+            "message": error["msg"][:256],
+        }
+        for error in errors[:_MAX_ERRORS]
+    ]
+
+
+def _token(part: object) -> str:
+    text = str(part).encode("ascii", "backslashreplace").decode()
+    return text.replace("~", "~0").replace("/", "~1")
+
+
+def errors() -> Concern:
+    """Return the concern that answers every error with a problem."""
+    return Concern(
+        name="errors",
+        middleware={Layer.ERRORS: Middleware(ErrorsMiddleware)},
+        error_handlers={
+            HTTPException: _http_exception,
+            RequestValidationError: _validation_error,
+        },
+    )

@@ -1,14 +1,145 @@
-"""STUB metrics."""
+"""Counts and times every response, under labels whose number is bounded."""
 
-from typing import Any
+import platform
+import time
+from typing import Annotated
 
-from chassis_core.concern import Concern, ConcernSettings
+from fastapi import APIRouter, Header, Response
+from opentelemetry import trace
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+)
+from prometheus_client.exposition import choose_encoder
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis_core.concern import Concern, ConcernSettings, Layer, Service, http_route
+
+KNOWN_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
+)
+ABANDONED = 499
 
 
 class MetricsSettings(ConcernSettings):
-    """STUB."""
+    """How requests are timed."""
+
+    buckets: tuple[float, ...] = (
+        0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+    )  # fmt: skip
+    """Bounds of the duration histogram in seconds; the default is OpenTelemetry's for HTTP."""
+    server_timing: bool = True
+    """Whether responses tell their time in the service by `Server-Timing`."""
 
 
-def metrics(settings: MetricsSettings, **_: Any) -> Concern:
-    """STUB."""
-    return Concern(name="metrics")
+class MetricsMiddleware:
+    """Times each request into `http_server_request_duration_seconds` (OTel semantic conventions).
+
+    The route label is the route's template, or `unmatched`; the method is one of nine, or
+    `_OTHER`. A request whose client left before an answer began counts as status 499.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        registry: CollectorRegistry,
+        settings: MetricsSettings | None = None,
+    ) -> None:
+        self.app = app
+        settings = settings or MetricsSettings()
+        self._server_timing = settings.server_timing
+        self._duration = Histogram(
+            "http_server_request_duration_seconds",
+            "Duration of HTTP server requests.",
+            ["http_request_method", "http_route", "http_response_status_code"],
+            registry=registry,
+            buckets=settings.buckets,
+        )
+        self._active = Gauge(
+            "http_server_active_requests", "HTTP requests in flight.", registry=registry
+        )
+        self._children: dict[tuple[str, str, int], Histogram] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve and time one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        status = ABANDONED
+        start = time.perf_counter()
+
+        async def send_timed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self._server_timing:
+                    spent = (time.perf_counter() - start) * 1000
+                    timing = (b"server-timing", b"total;dur=%.1f" % spent)
+                    message["headers"] = [*message.get("headers", ()), timing]
+            await send(message)
+
+        self._active.inc()
+        try:
+            await self.app(scope, receive, send_timed)
+        finally:
+            self._active.dec()
+            self._observe(scope, status, time.perf_counter() - start)
+
+    def _observe(self, scope: Scope, status: int, seconds: float) -> None:
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER"
+        key = (method, http_route(scope) or "unmatched", status)
+        child = self._children.get(key)
+        if child is None:
+            child = self._children[key] = self._duration.labels(*map(str, key))
+        child.observe(seconds, _exemplar())
+
+
+def _exemplar() -> dict[str, str] | None:
+    span = trace.get_current_span().get_span_context()
+    if not span.trace_flags.sampled:
+        return None
+    return {"trace_id": trace.format_trace_id(span.trace_id)}
+
+
+def _exposition(registry: CollectorRegistry) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/metrics", include_in_schema=False)
+    async def metrics(accept: Annotated[str, Header()] = "") -> Response:
+        encode, content_type = choose_encoder(accept)
+        return Response(encode(registry), headers={"content-type": content_type})
+
+    return router
+
+
+def metrics(
+    settings: MetricsSettings,
+    *,
+    service: Service | None = None,
+    registry: CollectorRegistry | None = None,
+) -> Concern:
+    """Return the concern that times requests and exposes `/metrics` to the admin listener."""
+    registry = CollectorRegistry() if registry is None else registry
+    service = service or Service("unknown", "0", "development")
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    build = Gauge(
+        "chassis_build_info",
+        "Always 1; the labels say what runs.",
+        ["service_name", "service_version", "deployment_environment_name", "python_version"],
+        registry=registry,
+    )
+    labels = (service.name, service.version, service.environment, platform.python_version())
+    build.labels(*labels).set(1)
+    layer = Middleware(MetricsMiddleware, registry=registry, settings=settings)
+    return Concern(
+        name="metrics",
+        middleware={Layer.METRICS: layer},
+        admin_routers=[_exposition(registry)],
+    )

@@ -1,0 +1,1 @@
+"""What the chassis costs, measured against bare FastAPI."""

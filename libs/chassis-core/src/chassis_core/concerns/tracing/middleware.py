@@ -1,0 +1,99 @@
+"""One server span a request, by the OpenTelemetry semantic conventions for HTTP."""
+
+import traceback
+from typing import Any
+
+from opentelemetry import context as otel
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode, Tracer
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis_core import context
+from chassis_core.concern import http_route
+from chassis_core.concerns.tracing.w3c import extract
+from chassis_core.redaction import scrub
+
+_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
+)
+_ROOT = otel.Context()
+
+
+class TracingMiddleware:
+    """Starts the server span as a child of the caller's, and makes it current for the request.
+
+    The query string is left out of the span: it is where secrets travel.
+    """
+
+    def __init__(self, app: ASGIApp, *, tracer: Tracer) -> None:
+        self.app = app
+        self._tracer = tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request inside its span."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        method = scope["method"] if scope["method"] in _METHODS else "HTTP"
+        remote = extract(scope["headers"])
+        parent = trace.set_span_in_context(NonRecordingSpan(remote), _ROOT) if remote else _ROOT
+        span = self._tracer.start_span(method, parent, SpanKind.SERVER)
+        token = otel.attach(trace.set_span_in_context(span, _ROOT))
+        try:
+            if span.is_recording():
+                await self._record(span, method, scope, receive, send)
+            else:
+                await self.app(scope, receive, send)
+        finally:
+            otel.detach(token)
+
+    async def _record(
+        self, span: Span, method: str, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        status = 0
+
+        async def send_watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_watched)
+        finally:
+            span.set_attributes(_attributes(scope, method, status))
+            if route := http_route(scope):
+                span.update_name(f"{method} {route}")
+            if status >= 500 or not status:
+                _fail(span, status)
+            span.end()
+
+
+def _attributes(scope: Scope, method: str, status: int) -> dict[str, Any]:
+    attributes: dict[str, Any] = {
+        "http.request.method": method if method != "HTTP" else "_OTHER",
+        "url.path": scope["path"],
+        "url.scheme": scope["scheme"],
+        "network.protocol.version": scope["http_version"],
+    }
+    if status:
+        attributes["http.response.status_code"] = status
+    if route := http_route(scope):
+        attributes["http.route"] = route
+    if client := scope.get("client"):
+        attributes["client.address"] = client[0]
+    if (request := context.current()) is not None:
+        attributes["request.id"] = request.request_id
+    return attributes
+
+
+def _fail(span: Span, status: int) -> None:
+    request = context.current()
+    error = request.error if request else None
+    if error is not None:
+        stack = scrub("".join(traceback.format_exception(error)))
+        message = scrub(str(error))
+        span.record_exception(error, {"exception.message": message, "exception.stacktrace": stack})
+    kind = type(error).__qualname__ if error is not None else str(status or "client_left")
+    span.set_attribute("error.type", kind)
+    span.set_status(Status(StatusCode.ERROR))

@@ -1,0 +1,59 @@
+"""Keeps secrets out of log lines: by the name of the field, and by the look of the value."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REDACTED = "[redacted]"
+_MAX_DEPTH = 8
+_SECRET_NAMES = re.compile(
+    r"authorization|cookie|passw(or)?d|passphrase|secret|token|credential|api[-_]?key"
+    r"|private[-_]?key|signature",
+    re.IGNORECASE,
+)
+# A bearer or basic credential, a JWT, the password of a URL, a secret in a query string.
+_SECRET_VALUES = re.compile(
+    r"(?P<scheme>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*"
+    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
+    r"|(?P<name>(?:token|secret|password|passwd|api_?key|code|signature|sig)=)[^&\s\"']+",
+    re.IGNORECASE,
+)
+_HINTS = re.compile(r"bearer|basic|eyJ|://|=", re.IGNORECASE)
+
+
+def redact(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `fields` with every secret replaced, at any depth."""
+    return {key: _field(key, value, 0) for key, value in fields.items()}
+
+
+def scrub(text: str) -> str:
+    """Return `text` with whatever looks like a credential replaced."""
+    if _HINTS.search(text) is None:
+        return text
+    return _SECRET_VALUES.sub(_replace, text)
+
+
+def _replace(match: re.Match[str]) -> str:
+    kept = match["scheme"] or match["user"] or match["name"] or ""
+    return kept + REDACTED
+
+
+def _field(key: object, value: Any, depth: int) -> Any:
+    if isinstance(key, str) and value is not None and _SECRET_NAMES.search(key):
+        return REDACTED
+    return _value(value, depth)
+
+
+def _value(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return scrub(value)
+    if depth >= _MAX_DEPTH and isinstance(value, Mapping | list | tuple | set):
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        return {str(key): _field(key, item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_value(item, depth + 1) for item in value]
+    if isinstance(value, bytes):
+        return scrub(value.decode("utf-8", "backslashreplace"))
+    return value
