@@ -4,6 +4,7 @@ from chassis_core.app import Chassis, Shared, create_app, standard
 from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
 from chassis_core.concerns.logs import get_logger
+from chassis_core.concerns.rate_limit import RateLimit
 from chassis_core.settings import InvalidSettings, ServiceSettings
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "ConcernSettings",
     "InvalidSettings",
     "Layer",
+    "RateLimit",
     "ServiceSettings",
     "Shared",
     "compose",

@@ -1,0 +1,48 @@
+"""Whom a request is counted against."""
+
+import hashlib
+import socket
+from typing import Any, Literal
+
+from starlette.types import Scope
+
+By = Literal["address", "principal", "api_key"]
+_MAPPED = b"\0" * 10 + b"\xff\xff"
+
+
+def key_of(scope: Scope, by: By) -> str:
+    """Return the bucket of the caller: only what was verified counts, else the address.
+
+    The principal and the API key are what authentication left in the scope as
+    `chassis.principal` and `chassis.api_key`; a raw header never makes a key, for a caller could
+    then have a new bucket with every request.
+    """
+    if by == "principal" and (principal := scope.get("chassis.principal")) is not None:
+        return f"user:{_short(f'{principal.issuer}|{principal.subject}')}"
+    if by == "api_key" and (api_key := scope.get("chassis.api_key")) is not None:
+        return f"key:{_digest(str(api_key))}"
+    return address_of(scope.get("client"))
+
+
+def address_of(client: Any) -> str:
+    """Return the bucket of an address; the IPv6 addresses of one /64 are one client's."""
+    if not client:
+        return "ip:unknown"
+    host = client[0]
+    if ":" not in host:
+        return f"ip:{host}"
+    try:
+        packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
+    except OSError:
+        return f"ip:{_short(host)}"
+    if packed.startswith(_MAPPED):
+        return f"ip:{socket.inet_ntoa(packed[12:])}"
+    return f"ip:{packed[:8].hex()}/64"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 96 else _digest(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

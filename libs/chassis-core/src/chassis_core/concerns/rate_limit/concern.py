@@ -1,0 +1,93 @@
+"""The policy of a route, and the concern that limits an app."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import Request
+from prometheus_client import CollectorRegistry
+from starlette.middleware import Middleware
+
+from chassis_core.concern import Concern, Layer, Service
+from chassis_core.concerns.rate_limit.client import By
+from chassis_core.concerns.rate_limit.limiter import Limiter, OnOutage, RateLimitSettings
+from chassis_core.concerns.rate_limit.middleware import RateLimitMiddleware, enforce
+from chassis_core.concerns.rate_limit.policy import Policy, parse
+from chassis_core.concerns.rate_limit.shared import Store
+
+
+class RateLimit:
+    """A limit of one route: `dependencies=[Depends(RateLimit("5/minute", by="address"))]`.
+
+    Args:
+        rates: one or more, such as `10/second; 1000/hour`; the request must fit them all.
+        by: who is counted. A principal or API key counts only once it is verified: put
+            `Depends(get_current_user)` before this one. Until then the address counts.
+        name: of the bucket, in headers and metrics; routes that give the same name share it. By
+            default the name of the route's function.
+        cost: units that one request uses.
+        on_outage: while Redis fails, count in this process, let through (`open`) or answer 503
+            (`closed`).
+
+    Raises:
+        ValueError: the rates cannot be read, or one request costs more than a whole limit.
+    """
+
+    def __init__(
+        self,
+        rates: str,
+        *,
+        by: By = "address",
+        name: str | None = None,
+        cost: int = 1,
+        on_outage: OnOutage = "local",
+    ) -> None:
+        limits = [policy.limit for policy in parse(rates, name or "route")]
+        if not 1 <= cost <= min(limits):
+            raise ValueError(f"cost {cost} does not fit the rates {rates!r}")
+        self._rates = rates
+        self._by = by
+        self._name = name
+        self._cost = cost
+        self._on_outage = on_outage
+        self._policies: dict[str, tuple[Policy, ...]] = {}
+
+    async def __call__(self, request: Request) -> None:
+        """Count the request; refuse it over the limit."""
+        await enforce(
+            request.state.rate_limiter,
+            request.scope,
+            self._of(self._name or request.scope["endpoint"].__name__),
+            by=self._by,
+            cost=self._cost,
+            on_outage=self._on_outage,
+        )
+
+    def _of(self, name: str) -> tuple[Policy, ...]:
+        if name not in self._policies:
+            self._policies[name] = parse(self._rates, name)
+        return self._policies[name]
+
+
+def rate_limit(
+    settings: RateLimitSettings,
+    *,
+    service: Service | None = None,
+    registry: CollectorRegistry | None = None,
+    store: Store | None = None,
+) -> Concern:
+    """Return the concern that limits client addresses and serves the policies of routes."""
+    prefix = f"{service.name}:limit" if service else "limit"
+    limiter = Limiter(settings, store=store, prefix=prefix, registry=registry)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[Mapping[str, Any]]:
+        yield {"rate_limiter": limiter}
+
+    middleware = Middleware(
+        RateLimitMiddleware,
+        limiter=limiter,
+        policies=parse(settings.default, "default") if settings.default else (),
+        on_outage=settings.on_outage,
+    )
+    return Concern(name="rate_limit", middleware={Layer.RATE_LIMIT: middleware}, lifespan=lifespan)

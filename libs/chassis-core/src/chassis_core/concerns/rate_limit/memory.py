@@ -1,0 +1,117 @@
+"""The limiter of one process: no I/O, constant time a hit, bounded memory."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from chassis_core.concerns.rate_limit.policy import Decision, Policy, decide
+
+OVERFLOW = "*"
+"""The bucket that keys share when there is no room to count them apart."""
+
+
+def monotonic() -> int:
+    """Return microseconds that never go back."""
+    return time.monotonic_ns() // 1000
+
+
+class MemoryLimiter:
+    """GCRA over dicts in this process, on the monotonic clock.
+
+    Args:
+        max_keys: keys of one policy that are remembered. Beyond it keys with quota left are
+            forgotten first; a key that is refused now never is, and a new one shares a bucket
+            with others if all are.
+        clock: microseconds that never go back.
+    """
+
+    def __init__(self, *, max_keys: int = 100_000, clock: Callable[[], int] = monotonic) -> None:
+        self._max_keys = max_keys
+        self._clock = clock
+        self._buckets: dict[Policy, _Buckets] = {}
+
+    def __len__(self) -> int:
+        """Return the number of keys that are remembered, over all policies."""
+        return sum(len(buckets) for buckets in self._buckets.values())
+
+    async def hit(
+        self, policies: Sequence[Policy], key: str, cost: int = 1
+    ) -> tuple[Decision, ...]:
+        """Use `cost` units of `key` under every policy if all allow it, and say what each says."""
+        return self.count(policies, key, cost)
+
+    def count(self, policies: Sequence[Policy], key: str, cost: int = 1) -> tuple[Decision, ...]:
+        """Do what `hit` does, without a coroutine."""
+        now = self._clock()
+        owners = [self._of(policy, now) for policy in policies]
+        ahead = [owner.ahead(key, now) for owner in owners]
+        decisions = decide(policies, ahead, cost)
+        if all(decision.allowed for decision in decisions):
+            for policy, owner, used in zip(policies, owners, ahead, strict=True):
+                owner.put(key, now + used + cost * policy.unit, now)
+        return decisions
+
+    def _of(self, policy: Policy, now: int) -> "_Buckets":
+        if (buckets := self._buckets.get(policy)) is None:
+            buckets = self._buckets[policy] = _Buckets(policy, self._max_keys, now)
+        elif now >= buckets.turned + policy.window:
+            buckets.turn(now)
+        return buckets
+
+
+class _Buckets:
+    """The theoretical arrival time of each key of one policy, in two generations.
+
+    What was not touched for a whole window is whole again, so a generation that old is dropped
+    without a look at its keys; its memory is given back a little with each hit.
+    """
+
+    __slots__ = ("_fresh", "_max_keys", "_old", "_policy", "_waste", "turned")
+
+    def __init__(self, policy: Policy, max_keys: int, now: int) -> None:
+        self._policy = policy
+        self._max_keys = max_keys
+        self._fresh: dict[str, int] = {}
+        self._old: dict[str, int] = {}
+        self._waste: dict[str, int] = {}
+        self.turned = now
+
+    def __len__(self) -> int:
+        return len(self._fresh) + len(self._old)
+
+    def ahead(self, key: str, now: int) -> int:
+        """Return the microseconds until `key` is whole."""
+        if self._waste:
+            self._give_back()
+        arrival = self._fresh.get(key)
+        if arrival is None:
+            arrival = self._old.get(key)
+            if arrival is None and self._full(now):
+                arrival = self._fresh.get(OVERFLOW)
+        return 0 if arrival is None or arrival <= now else arrival - now
+
+    def put(self, key: str, arrival: int, now: int) -> None:
+        """Remember when `key` is whole."""
+        if key not in self._fresh and self._old.pop(key, None) is None and self._full(now):
+            key = OVERFLOW
+        self._fresh[key] = arrival
+
+    def turn(self, now: int) -> None:
+        """Begin a new generation; the one before the last is dropped."""
+        self._waste, self._old, self._fresh = self._old, self._fresh, {}
+        self.turned = now
+
+    def _full(self, now: int) -> bool:
+        if len(self) < self._max_keys:
+            return False
+        if not self._old:
+            self.turn(now)
+        for _ in range(min(4, len(self._old))):
+            key, arrival = self._old.popitem()
+            if arrival - now + self._policy.unit <= self._policy.window:
+                return False
+            self._fresh[key] = arrival
+        return True
+
+    def _give_back(self) -> None:
+        for _ in range(min(4, len(self._waste))):
+            self._waste.popitem()

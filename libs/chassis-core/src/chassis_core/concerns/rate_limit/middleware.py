@@ -1,0 +1,101 @@
+"""The default limit of every client address, and the headers that all limits answer with."""
+
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis_core.concerns.rate_limit.client import By, key_of
+from chassis_core.concerns.rate_limit.limiter import Limiter, OnOutage
+from chassis_core.concerns.rate_limit.policy import Decision, Policy, fields, retry_after, state
+from chassis_core.problem import TooManyRequests
+
+QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
+Answers = list[tuple[tuple[Policy, ...], tuple[Decision, ...]]]
+
+
+async def enforce(
+    limiter: Limiter,
+    scope: Scope,
+    policies: tuple[Policy, ...],
+    *,
+    by: By,
+    cost: int = 1,
+    on_outage: OnOutage = "local",
+) -> None:
+    """Count the request, note the answer for its headers, and refuse it over the limit.
+
+    Raises:
+        TooManyRequests: a policy is used up.
+        Unavailable: the store fails and the policy fails closed.
+    """
+    decisions = await limiter.hit(policies, key_of(scope, by), cost=cost, on_outage=on_outage)
+    if not decisions:
+        return
+    scope.setdefault("chassis.limits", []).append((policies, decisions))
+    violated = [p.name for p, d in zip(policies, decisions, strict=True) if not d.allowed]
+    if violated:
+        seconds = retry_after(decisions)
+        extensions: dict[str, Any] = {"violated-policies": violated}
+        raise TooManyRequests(
+            f"the quota is used up; ask again in {seconds} s",
+            type=QUOTA_EXCEEDED,
+            headers={"Retry-After": str(seconds)},
+            **extensions,
+        )
+
+
+class RateLimitMiddleware:
+    """Limits each client address, and writes the headers of every limit of the request.
+
+    Args:
+        app: the app inside.
+        limiter: counts.
+        policies: of each client address; empty for none.
+        on_outage: what they do while the store fails.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limiter: Limiter,
+        policies: tuple[Policy, ...] = (),
+        on_outage: OnOutage = "local",
+    ) -> None:
+        self._app = app
+        self._limiter = limiter
+        self._policies = policies
+        self._on_outage = on_outage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Refuse the request or pass it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        answers: Answers = []
+        scope["chassis.limits"] = answers
+        if self._policies:
+            await self._enforce_default(scope)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start" and answers:
+                message["headers"] = [*message.get("headers", ()), *_headers(answers)]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+    async def _enforce_default(self, scope: Scope) -> None:
+        try:
+            await enforce(
+                self._limiter, scope, self._policies, by="address", on_outage=self._on_outage
+            )
+        except TooManyRequests as problem:
+            headers = {k.decode(): v.decode() for k, v in _headers(scope["chassis.limits"])}
+            problem.headers = {**(problem.headers or {}), **headers}
+            raise
+
+
+def _headers(answers: Answers) -> list[tuple[bytes, bytes]]:
+    policy = ", ".join(fields(policies) for policies, _ in answers)
+    now = ", ".join(state(policies, decisions) for policies, decisions in answers)
+    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", now.encode())]
