@@ -1,13 +1,14 @@
 """Problems: the one shape in which every error leaves the process (RFC 9457).
 
-    Problem
-    ├── BadRequest 400            ├── PreconditionFailed 412
-    ├── Unauthenticated 401       ├── ContentTooLarge 413
-    ├── Forbidden 403             ├── UnsupportedMediaType 415
-    ├── NotFound 404              ├── Unprocessable 422
-    ├── Conflict 409              ├── TooManyRequests 429
-    ├── BadGateway 502            ├── Unavailable 503
-    └── GatewayTimeout 504        └── InternalError 500
+Problem
+├── BadRequest 400            ├── PreconditionFailed 412
+├── Unauthenticated 401       ├── ContentTooLarge 413
+├── Forbidden 403             ├── UnsupportedMediaType 415
+├── NotFound 404              ├── Unprocessable 422
+├── Conflict 409              ├── PreconditionRequired 428
+├── InternalError 500         ├── TooManyRequests 429
+├── BadGateway 502            ├── Unavailable 503
+└── GatewayTimeout 504
 """
 
 from collections.abc import Mapping
@@ -23,6 +24,23 @@ from starlette.types import Receive, Scope, Send
 from chassis_core import context
 
 CONTENT_TYPE = "application/problem+json"
+_TEXT = {"type": "string"}
+_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "What went wrong (RFC 9457).",
+    "type": "object",
+    "properties": {
+        "type": _TEXT | {"format": "uri-reference"},
+        "title": _TEXT,
+        "status": {"type": "integer"},
+        "detail": _TEXT,
+        "instance": _TEXT,
+        "request_id": _TEXT,
+        "trace_id": _TEXT,
+        "errors": {"type": "array", "items": {"type": "object"}},
+    },
+    "required": ["type", "title", "status"],
+}
 
 
 class Problem(HTTPException):
@@ -126,6 +144,12 @@ class Unprocessable(Problem):
     status = 422
 
 
+class PreconditionRequired(Problem):
+    """A change must say which version it is meant for (RFC 6585 §3)."""
+
+    status = 428
+
+
 class TooManyRequests(Problem):
     """The caller has used up a quota."""
 
@@ -154,6 +178,12 @@ class GatewayTimeout(Problem):
     """The time for this request ran out."""
 
     status = 504
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the `responses=` of a route that answers with problems of these statuses."""
+    content = {CONTENT_TYPE: {"schema": _SCHEMA}}
+    return {status: {"description": title(status), "content": content} for status in statuses}
 
 
 def title(status: int) -> str:
