@@ -1,14 +1,187 @@
-"""STUB client address: the peer, or the rightmost hop that no trusted proxy added."""
+"""The client's address and scheme: the peer's, or what the rightmost untrusted hop gave."""
 
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from itertools import islice
+from typing import Annotated, Any, Literal, NamedTuple
 
-from chassis_core.concern import Concern, ConcernSettings
+from pydantic import BeforeValidator, Field
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from chassis_core.concern import Concern, ConcernSettings, Layer
+
+Header = Literal["x-forwarded-for", "forwarded"]
+
+# Longer than any address with a port, and short enough that the cache stays small.
+_LONGEST_NODE = 64
+_NODE = re.compile(r"(?:\[([^\[\]]+)\]|([\d.]+))(?::(\d{1,5}))?", re.ASCII)
+_PAIR = re.compile(
+    r"""[ \t]*([\w!#$%&'*+.^`|~-]+)=(?:"([^"\\]*)"|([^\s",;=\\]+))[ \t]*""", re.ASCII
+)
+_SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
+
+
+def _network(value: Any) -> Any:
+    try:
+        network = ip_network(value)
+    except ValueError:
+        raise ValueError(
+            "must be a network such as 10.0.0.0/8, or the address of one proxy"
+        ) from None
+    if network.prefixlen == 0:
+        raise ValueError("trusts every peer, so that each could choose its own address")
+    return network
+
+
+Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
 
 
 class ClientAddressSettings(ConcernSettings):
-    """STUB."""
+    """Which proxies stand in front of this service, and where they write the client's address."""
+
+    trusted_proxies: tuple[Network, ...] = ()
+    """Networks of our own proxies. Empty, as long as nobody says what stands in front: the client
+    is the peer, and no header can change that."""
+    header: Header = "x-forwarded-for"
+    """The header that those proxies append to: `X-Forwarded-For`, or `Forwarded` (RFC 7239). One
+    alone is read, since a client could write the other."""
+    max_hops: int = Field(32, ge=1)
+    """Proxies that are walked back through at most; a longer chain is one that a client made up."""
 
 
-def client_address(settings: ClientAddressSettings, **_: Any) -> Concern:
-    """STUB."""
-    return Concern(name="client_address")
+class Hop(NamedTuple):
+    """One address on the way of a request, in canonical form."""
+
+    address: str
+    trusted: bool
+
+
+class ClientAddressMiddleware:
+    """Writes who asked into `scope["client"]` and `scope["scheme"]`.
+
+    The header is walked from the right, where our own proxies wrote. The first address that is
+    none of theirs is the client; what stands left of it is only what the client claims. An entry
+    that is no address ends the walk at the last proxy. `X-Forwarded-Host` is never read.
+
+    Args:
+        app: the app within.
+        trusted: networks of the proxies that are believed.
+        header: the header that they append to.
+        max_hops: entries that are looked at.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        trusted: Sequence[IPv4Network | IPv6Network] = (),
+        header: Header = "x-forwarded-for",
+        max_hops: int = 32,
+    ) -> None:
+        self._app = app
+        self._trusted = tuple(trusted)
+        self._max_hops = max_hops
+        self._header = header.encode()
+        self._read = _forwarded if header == "forwarded" else _plain
+        self._hop: Callable[[str], Hop | None] = lru_cache(4096)(self._identify)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request as the client's own."""
+        if peer := scope.get("client"):
+            self._resolve(scope, peer)
+        await self._app(scope, receive, send)
+
+    def _resolve(self, scope: Scope, peer: tuple[str, int]) -> None:
+        if not self._trusted and ":" not in peer[0]:
+            return
+        hop = self._hop(peer[0])
+        if hop is None:
+            return
+        if hop.trusted:
+            address, scheme = self._walk(scope, hop.address)
+            if scheme in _SCHEMES[scope["type"]]:
+                scope["scheme"] = _SCHEMES[scope["type"]][scheme]
+        else:
+            address = hop.address
+        scope["client"] = (address, peer[1] if address == hop.address else 0)
+
+    def _walk(self, scope: Scope, address: str) -> tuple[str, str]:
+        scheme = ""
+        for entry in islice(_from_right(_joined(scope, self._header)), self._max_hops):
+            node, said = self._read(entry)
+            scheme = said or scheme
+            if (hop := self._hop(node[:_LONGEST_NODE])) is None:
+                break
+            address = hop.address
+            if not hop.trusted:
+                break
+        if self._read is _plain:
+            scheme = next(_from_right(_joined(scope, b"x-forwarded-proto")), "").lower()
+        return address, scheme
+
+    def _identify(self, node: str) -> Hop | None:
+        if (ip := _address(node)) is None:
+            return None
+        return Hop(str(ip), any(ip in network for network in self._trusted))
+
+
+def client_address(settings: ClientAddressSettings) -> Concern:
+    """Return the concern that decides who the client is; every other one reads `scope["client"]`.
+
+    A server in front of it must not do the same on its own (`uvicorn --no-proxy-headers`).
+    """
+    layer = Middleware(
+        ClientAddressMiddleware,
+        trusted=settings.trusted_proxies,
+        header=settings.header,
+        max_hops=settings.max_hops,
+    )
+    return Concern(name="client_address", middleware={Layer.CLIENT_ADDRESS: layer})
+
+
+def _joined(scope: Scope, header: bytes) -> str:
+    return b",".join([value for name, value in scope["headers"] if name == header]).decode(
+        "latin-1"
+    )
+
+
+def _from_right(entries: str) -> Iterator[str]:
+    end = len(entries)
+    while end >= 0 and entries:
+        start = entries.rfind(",", 0, end)
+        yield entries[start + 1 : end].strip(" \t")
+        end = start
+
+
+def _address(node: str) -> IPv4Address | IPv6Address | None:
+    try:
+        if not (match := _NODE.fullmatch(node)):
+            return _canonical(IPv6Address(node))
+        bracketed, dotted, port = match.groups(default="")
+        if int(port or 0) > 65_535:
+            return None
+        return IPv4Address(dotted) if dotted else _canonical(IPv6Address(bracketed))
+    except ValueError:
+        return None
+
+
+def _canonical(ip: IPv6Address) -> IPv4Address | IPv6Address:
+    return ip.ipv4_mapped or IPv6Address(int(ip))
+
+
+def _plain(entry: str) -> tuple[str, str]:
+    return entry, ""
+
+
+def _forwarded(element: str) -> tuple[str, str]:
+    pairs: dict[str, str] = {}
+    # A comma or semicolon inside quotes leaves parts that match nothing, which ends the walk.
+    for part in element.split(";"):
+        match = _PAIR.fullmatch(part)
+        if match is None or (name := match[1].lower()) in pairs:
+            return "", ""
+        pairs[name] = match[2] or match[3] or ""
+    return pairs.get("for", ""), pairs.get("proto", "").lower()
