@@ -1,6 +1,6 @@
 """The production foundation that a service stands on and does not rebuild."""
 
-from chassis_core.app import Chassis, Shared, create_app, standard
+from chassis_core.app import Chassis, Shared, create_app, share, standard
 from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
 from chassis_core.concerns.logs import get_logger
@@ -21,5 +21,6 @@ __all__ = [
     "compose",
     "create_app",
     "get_logger",
+    "share",
     "standard",
 ]

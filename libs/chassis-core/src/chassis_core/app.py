@@ -66,15 +66,28 @@ def create_app(
     return compose([*kept, *concerns], routers=routers, **_documents(settings))
 
 
+def share(settings: ServiceSettings, **shared: Unpack[Shared]) -> Shared:
+    """Return `shared` with what is missing made from the settings, as `create_app` would.
+
+    For a service that builds something of its own on the database, before there is an app.
+    """
+    registry = shared.setdefault("registry", CollectorRegistry())
+    if "tracer_provider" not in shared:
+        shared["tracer_provider"] = tracer_provider(_service(settings), registry=registry)
+    if "database" not in shared:
+        tracer = shared["tracer_provider"].get_tracer("chassis-core")
+        shared["database"] = Database(settings.database, registry=registry, tracer=tracer)
+    return shared
+
+
 def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concern]:
     """Return the standard concerns, in the order in which they start."""
-    service = Service(settings.name, settings.version, settings.environment)
-    registry = shared.get("registry") or CollectorRegistry()
-    provider = shared.get("tracer_provider") or tracer_provider(service, registry=registry)
+    shared = share(settings, **shared)
+    service = _service(settings)
+    registry, provider, db = shared["registry"], shared["tracer_provider"], shared["database"]
     tracer = provider.get_tracer("chassis-core")
     transport = shared.get("transport")
     store = Redis(settings.redis, registry=registry, tracer=tracer)
-    db = shared.get("database") or Database(settings.database, registry=registry, tracer=tracer)
     return [
         logs(settings.logs, service=service, stream=shared.get("log_stream")),
         redis(settings.redis, store=store),
@@ -117,6 +130,10 @@ class Chassis:
     def build(self, *, routers: Sequence[APIRouter] = ()) -> App:
         """Return the app of the concerns added so far."""
         return compose(self._concerns, routers=routers, **_documents(self._settings))
+
+
+def _service(settings: ServiceSettings) -> Service:
+    return Service(settings.name, settings.version, settings.environment)
 
 
 def _documents(settings: ServiceSettings) -> dict[str, Any]:
