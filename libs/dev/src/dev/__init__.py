@@ -1,0 +1,1 @@
+"""The commands of `./dev`: this platform on one machine."""

@@ -1,0 +1,171 @@
+"""The platform as processes: users and orders, migrated, ready, and stopped together."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from dev.collector import Collector
+from dev.console import Trouble
+from dev.environment import SERVICES, environment, port
+from dev.state import State
+
+Process = subprocess.Popen[bytes]
+READY_WITHIN = 60.0
+STOPPED_WITHIN = 30.0
+_OURS = ("USERS_", "ORDERS_", "OTEL_")
+_CHASSIS = str(Path(sys.executable).with_name("chassis"))
+
+
+class Platform:
+    """Users and orders while the context is open.
+
+    Args:
+        state: the folder for data and logs.
+        given: environment variables that win over what the platform would set.
+        told: called with a few words at each step of the start.
+    """
+
+    def __init__(
+        self, state: State, given: Mapping[str, str], told: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self.state = state
+        self.collector = Collector()
+        self.environment = environment(state, given, self.collector.url)
+        self.processes: dict[str, Process] = {}
+        self._told = told
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start everything and wait until both services are ready."""
+        with ExitStack() as stack:
+            stack.enter_context(self.collector)
+            stack.callback(self.stop)
+            self._refuse_taken_ports()
+            self._told("migrating")
+            self.migrate()
+            self._told("starting")
+            for service in SERVICES:
+                self.start(service)
+            for service in SERVICES:
+                self.wait_ready(service)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop everything, newest first."""
+        self._open.close()
+
+    def url(self, service: str) -> str:
+        """Return the base URL of the service's public listener."""
+        return f"http://127.0.0.1:{port(self.environment, service)}"
+
+    def admin_url(self, service: str) -> str:
+        """Return the base URL of the service's admin listener."""
+        return f"http://127.0.0.1:{port(self.environment, service, admin=True)}"
+
+    def record(self) -> dict[str, object]:
+        """Return what the other commands need to find this platform."""
+        return {
+            "pid": os.getpid(),
+            "collector": self.collector.url,
+            "environment": {
+                name: value for name, value in self.environment.items() if name.startswith(_OURS)
+            },
+        }
+
+    def migrate(self) -> None:
+        """Bring both databases to the newest schema, side by side."""
+        runs = {service: self._run(service, "migrate") for service in SERVICES}
+        for service, process in runs.items():
+            if process.wait() != 0:
+                raise Trouble(f"the migrations of {service} failed{self._tail(service)}")
+
+    def start(self, service: str) -> None:
+        """Start one service; `wait_ready` says when it serves."""
+        self.processes[service] = self._run(service, "serve")
+
+    def wait_ready(self, service: str) -> None:
+        """Wait until the service says it is ready.
+
+        Raises:
+            Trouble: it exited, or was not ready in time.
+        """
+        deadline = time.monotonic() + READY_WITHIN
+        while not _answers(f"{self.admin_url(service)}/readyz"):
+            self.check()
+            if time.monotonic() > deadline:
+                raise Trouble(f"{service} was not ready in time{self._tail(service)}")
+            time.sleep(0.05)
+
+    def check(self) -> None:
+        """Raise `Trouble` if a service has exited by itself."""
+        for service, process in self.processes.items():
+            if (code := process.poll()) is not None:
+                raise Trouble(f"{service} exited with {code}{self._tail(service)}")
+
+    def stop(self) -> None:
+        """Ask every service to end, and end it if it does not."""
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(STOPPED_WITHIN)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _run(self, service: str, command: str) -> Process:
+        guard = shutil.which("setpriv")  # where there is one, a killed parent leaves no child
+        tied = [guard, "--pdeathsig", "TERM"] if guard else []
+        with self.state.log(service).open("ab") as log:
+            return subprocess.Popen(
+                [*tied, _CHASSIS, command, service],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def _refuse_taken_ports(self) -> None:
+        for service in SERVICES:
+            for admin in (False, True):
+                number = port(self.environment, service, admin=admin)
+                if _taken(number):
+                    name = f"{service.upper()}_SERVER__{'ADMIN_' if admin else ''}PORT"
+                    raise Trouble(
+                        f"port {number} of {service} is taken: stop what listens there,"
+                        f" or choose another with {name}=…"
+                    )
+
+    def _tail(self, service: str, lines: int = 15) -> str:
+        path = self.state.log(service)
+        last = path.read_text("utf-8", "replace").splitlines()[-lines:]
+        return "\n".join([f"; the end of {path}:", *(f"  {line}" for line in last)])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5) as response:  # noqa: S310 - our own loopback URL
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _taken(number: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", number))
+        except OSError:
+            return True
+    return False

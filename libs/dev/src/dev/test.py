@@ -1,0 +1,36 @@
+"""`./dev test`: every test that this machine can run, and the names of those it cannot."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+PROCESSES = str(min(os.cpu_count() or 1, 4))
+
+
+class LeftOut:
+    """Says at the end which tests were left out, and why."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Count the skipped tests by reason."""
+        reports = terminalreporter.stats.get("skipped", [])
+        reasons = Counter(_reason(report.longrepr) for report in reports)
+        terminalreporter.section("left out on this machine", sep="-")
+        for reason, count in reasons.most_common():
+            terminalreporter.write_line(f"{count:5}  {reason}")
+        if not reasons:
+            terminalreporter.write_line("nothing: this machine runs every test")
+
+
+def _reason(longrepr: Any) -> str:
+    text = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
+    return str(text).removeprefix("Skipped: ")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run pytest on `PROCESSES` processes; `arguments` go to it and win."""
+    spread = ["-n", PROCESSES, "--dist", "loadgroup"]
+    return int(pytest.main([*spread, *arguments], plugins=[LeftOut()]))

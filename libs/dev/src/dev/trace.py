@@ -1,0 +1,79 @@
+"""`./dev trace ID`: a trace as a tree with a time line, from the platform's collector."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from urllib.request import urlopen
+
+from dev.collector import Span
+from dev.console import CYAN, DIM, GREEN, RED, YELLOW, Trouble, paint, say
+from dev.state import State
+
+WIDTH = 32
+_COLOURS = {"users": GREEN, "orders": YELLOW}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print the trace that the argument names."""
+    if len(arguments) != 1:
+        raise Trouble("which trace? For example the trace_id of a log line: ./dev trace ID")
+    running = State().running()
+    if not running or "collector" not in running:
+        raise Trouble("the platform does not run: ./dev up")
+    spans = fetch(running["collector"], arguments[0])
+    if not spans:
+        raise Trouble(f"no span of trace {arguments[0]!r} has come")
+    for line in draw(spans):
+        say(line)
+    return 0
+
+
+def fetch(collector: str, trace_id: str) -> list[Span]:
+    """Return the spans of a trace that the collector has."""
+    with urlopen(f"{collector}/traces/{trace_id}", timeout=5) as response:  # noqa: S310 - loopback
+        return [Span(**span) for span in json.load(response)]
+
+
+def await_spans(collector: str, trace_id: str, count: int, seconds: float = 10) -> list[Span]:
+    """Return the spans of a trace once there are `count`, or what there is when time is up."""
+    deadline = time.monotonic() + seconds
+    while len(found := fetch(collector, trace_id)) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
+def draw(spans: Sequence[Span]) -> Iterator[str]:
+    """Yield the lines of the tree: service, span, where it lies in the trace, how long it took."""
+    start, end = min(span.start for span in spans), max(span.end for span in spans)
+    rows = list(_rows(spans))
+    width = max(len(f"{lead}{_label(span)}") for lead, span in rows)
+    for lead, span in rows:
+        label = paint(_label(span), RED) if span.error else _label(span)
+        gap = " " * (width - len(lead) - len(_label(span)))
+        service = paint(f"{span.service:7}", _COLOURS.get(span.service, CYAN))
+        bar = paint(_bar(span, start, end), _COLOURS.get(span.service, CYAN))
+        yield f"{service} {paint(lead, DIM)}{label}{gap}  {bar} {span.milliseconds:8.1f} ms"
+
+
+def _rows(spans: Sequence[Span], parent: str = "", lead: str = "") -> Iterator[tuple[str, Span]]:
+    known = {span.span_id for span in spans}
+    children = sorted(
+        (s for s in spans if (s.parent_id if s.parent_id in known else "") == parent),
+        key=lambda span: span.start,
+    )
+    for child in children:
+        last = child is children[-1]
+        branch, below = ("└─ ", "   ") if last else ("├─ ", "│  ")
+        yield (f"{lead}{branch}" if parent else "", child)
+        yield from _rows(spans, child.span_id, f"{lead}{below}" if parent else "")
+
+
+def _label(span: Span) -> str:
+    return f"→ {span.name}" if span.kind == "CLIENT" else span.name
+
+
+def _bar(span: Span, start: int, end: int) -> str:
+    scale = WIDTH / max(end - start, 1)
+    left = min(int((span.start - start) * scale), WIDTH - 1)
+    size = max(1, round((span.end - span.start) * scale))
+    return (" " * left + "━" * min(size, WIDTH - left)).ljust(WIDTH)

@@ -1,0 +1,73 @@
+"""`./dev up`: the platform until Ctrl-C."""
+
+import os
+import signal
+import time
+from argparse import ArgumentParser
+from collections.abc import Sequence
+from typing import NoReturn
+
+from dev.console import BOLD, DIM, paint, say
+from dev.environment import SERVICES
+from dev.platform import Platform
+from dev.state import State
+
+_SESSION = """\
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Start the platform, print how to use it, stop it when told to."""
+    parser = ArgumentParser("./dev up")
+    parser.add_argument("--reset", action="store_true", help="forget data, logs and secrets first")
+    options = parser.parse_args(arguments)
+    state = State()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    state.claim()
+    try:
+        if options.reset:
+            state.forget()
+        _serve(state)
+    except KeyboardInterrupt:
+        say("stopped", DIM)
+    finally:
+        state.release()
+    return 0
+
+
+def _serve(state: State) -> NoReturn:
+    for service in SERVICES:
+        state.log(service).unlink(missing_ok=True)
+    began = time.monotonic()
+    with Platform(state, os.environ, told=lambda step: say(f"{step} …", DIM)) as platform:
+        state.record(**platform.record())
+        _greet(platform, time.monotonic() - began)
+        try:
+            while True:
+                time.sleep(0.2)
+                platform.check()
+        except KeyboardInterrupt:
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            say("\nstopping …", DIM)
+            raise
+
+
+def _greet(platform: Platform, seconds: float) -> None:
+    say(f"\n{paint('ready', BOLD)} in {seconds:.1f} s")
+    for service in SERVICES:
+        public, admin = platform.url(service), platform.admin_url(service)
+        say(f"  {service:8}{public}/docs   admin {admin}/readyz   log {_short(platform, service)}")
+    say("\nTry it from another terminal, or watch it all happen with ./dev demo:\n")
+    say(session(platform))
+    say("Ctrl-C stops both.", DIM)
+
+
+def _short(platform: Platform, service: str) -> str:
+    return os.path.relpath(platform.state.log(service))
+
+
+def session(platform: Platform) -> str:
+    """Return shell lines that register a user, log in, place an order and list it."""
+    return _SESSION.format(users=platform.url("users"), orders=platform.url("orders"))
