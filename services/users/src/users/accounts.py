@@ -1,0 +1,60 @@
+"""Users: how one becomes one, and proves to be one."""
+
+import re
+
+from chassis_core import get_logger
+from chassis_core.concerns.database import Database, unique_violation
+from chassis_core.problem import Conflict
+from sqlalchemy import select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from users.models import User
+from users.passwords import Passwords
+from users.schemas import EMAIL, Registration
+
+log = get_logger(__name__)
+
+_EMAIL = re.compile(EMAIL)
+
+
+async def register(session: AsyncSession, passwords: Passwords, wanted: Registration) -> User:
+    """Add a user.
+
+    Raises:
+        Conflict: someone has registered this email.
+    """
+    # Hashed before the session is touched, so that no connection waits for it.
+    password_hash = await passwords.hash(wanted.password.get_secret_value())
+    user = User(email=wanted.email, name=wanted.name, password_hash=password_hash)
+    session.add(user)
+    try:
+        await session.flush()
+    except IntegrityError as error:
+        if unique_violation(error) is None:
+            raise
+        raise Conflict("this email is registered already") from None
+    log.info("user_registered", user_id=str(user.id))
+    return user
+
+
+async def authenticate(
+    database: Database, passwords: Passwords, *, email: str, password: str
+) -> User | None:
+    """Return the user with this email and password, or None after the same time."""
+    user = await _find(database, email)
+    matches, renewed = await passwords.verify(password, user.password_hash if user else None)
+    if user is None or not matches:
+        return None
+    if renewed:
+        async with database.session() as session:
+            owner = update(User).where(User.id == user.id)
+            await session.execute(owner.values(password_hash=renewed))
+    return user
+
+
+async def _find(database: Database, email: str) -> User | None:
+    if not _EMAIL.fullmatch(email):
+        return None
+    async with database.session(read_only=True) as session:
+        return await session.scalar(select(User).where(User.email == email.lower()))

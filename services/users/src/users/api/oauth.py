@@ -1,0 +1,58 @@
+"""The token endpoints: RFC 6749 §3.2 and RFC 7009."""
+
+from typing import Annotated
+
+from chassis_core import RateLimit, get_logger
+from fastapi import APIRouter, Depends, Form, Request, Response
+
+from users.api.client_basic import ClientBasic, Credentials, identify
+from users.identity import CurrentIdentity
+from users.schemas import RevocationForm, TokenAnswer, TokenForm
+from users.tokens import InvalidClient, Refusal
+
+log = get_logger(__name__)
+
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+async def refuse_repeats(request: Request) -> None:
+    """Refuse a form that gives a parameter twice (RFC 6749 §3.2)."""
+    form = await request.form()
+    if len(form.multi_items()) != len(form):
+        raise Refusal("invalid_request", "a parameter is given more than once")
+
+
+router = APIRouter(prefix="/oauth2", tags=["tokens"], dependencies=[Depends(refuse_repeats)])
+
+Basic = Annotated[Credentials | None, Depends(ClientBasic())]
+logins = Depends(RateLimit("30/minute", by="address", name="logins"))
+
+
+@router.post("/token", dependencies=[logins], response_model_exclude_none=True)
+async def issue_token(
+    form: Annotated[TokenForm, Form()], basic: Basic, identity: CurrentIdentity, response: Response
+) -> TokenAnswer:
+    """Trade a password, a refresh token or a client's secret for tokens."""
+    try:
+        client = identify(identity.clients, form, basic)
+        answer = await identity.grants.trade(client, form)
+    except (Refusal, InvalidClient) as refusal:
+        log.warning("token_refused", reason=refusal.error)
+        raise
+    response.headers.update(NO_STORE)
+    return answer
+
+
+@router.post("/revoke", dependencies=[logins])
+async def revoke_token(
+    form: Annotated[RevocationForm, Form()], basic: Basic, identity: CurrentIdentity
+) -> Response:
+    """Revoke a refresh token, with all that descend from the same login."""
+    client = identify(identity.clients, form, basic)
+    token = form.token.get_secret_value() if form.token else ""
+    if not token:
+        raise Refusal("invalid_request", "token is missing")
+    if token.count(".") == 2:
+        raise Refusal("unsupported_token_type", "access tokens end by themselves, soon")
+    await identity.refresh.revoke(token, client_id=client.id)
+    return Response(headers=NO_STORE)

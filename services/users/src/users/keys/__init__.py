@@ -1,0 +1,16 @@
+"""Signing keys: sealed in the database, followed by every process, rotated by command."""
+
+from users.keys.ring import KeyRing, KeySet, Signer
+from users.keys.rotation import RotationRefused, rotate, stored_keys
+from users.keys.vault import ALGORITHM, Vault
+
+__all__ = [
+    "ALGORITHM",
+    "KeyRing",
+    "KeySet",
+    "RotationRefused",
+    "Signer",
+    "Vault",
+    "rotate",
+    "stored_keys",
+]

@@ -1,0 +1,109 @@
+"""Refresh tokens: opaque, good once, and revoked as a family when one is used twice."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+from chassis_core import get_logger
+from chassis_core.concerns.database import Database
+from sqlalchemy import delete, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from users.models import RefreshFamily, RefreshToken, User, now
+from users.settings import TokenSettings
+from users.tokens.clients import narrow
+from users.tokens.refusals import invalid_grant
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """A login that goes on: whose it is, with which scopes, and its next refresh token."""
+
+    user: User
+    scopes: Sequence[str]
+    token: str
+
+
+class RefreshTokens:
+    """Starts, continues and ends families of refresh tokens (RFC 9700 §4.14.2)."""
+
+    def __init__(self, settings: TokenSettings, database: Database) -> None:
+        self._lifetime = timedelta(seconds=settings.refresh_lifetime)
+        self._database = database
+
+    async def start(self, user: User, *, client_id: str, scope: str) -> str:
+        """Return the first token of a new family, and forget the user's expired ones."""
+        family = RefreshFamily(
+            user_id=user.id, client_id=client_id, scope=scope, expires_at=now() + self._lifetime
+        )
+        async with self._database.session() as session:
+            outdated = (RefreshFamily.user_id == user.id) & (RefreshFamily.expires_at < now())
+            await session.execute(delete(RefreshFamily).where(outdated))
+            session.add(family)
+            await session.flush()
+            return _add_token(session, family)
+
+    async def rotate(self, token: str, *, client_id: str, wanted: str | None = None) -> Continued:
+        """Use `token` up, and let its login continue with the scopes `wanted`.
+
+        Of two concurrent uses one wins; the other is a reuse, and ends the family.
+
+        Raises:
+            Refusal: the token is unknown, used, expired, revoked or another client's, or the login
+                was for fewer scopes than are wanted.
+        """
+        digest = _digest(token)
+        unused = (RefreshToken.digest == digest) & RefreshToken.used_at.is_(None)
+        async with self._database.session() as session:
+            # The write comes first: on SQLite a transaction that has read may not become a writer.
+            spend = update(RefreshToken).where(unused).values(used_at=now())
+            spent = await session.scalar(spend.returning(RefreshToken.family_id))
+            family = await _family(session, digest)
+            if family is not None and spent is not None:
+                _require_usable(family, client_id)
+                scopes = narrow(wanted, family.scope.split())
+                return Continued(family.user, scopes, _add_token(session, family))
+            if family is not None:
+                family.revoked_at = family.revoked_at or now()
+        if family is not None:
+            ids = {"user_id": str(family.user_id), "family_id": str(family.id)}
+            log.warning("refresh_reuse_detected", client_id=client_id, **ids)
+        raise invalid_grant()
+
+    async def revoke(self, token: str, *, client_id: str) -> None:
+        """End the family of `token`, if it is one of this client's."""
+        of_token = select(RefreshToken.family_id).where(RefreshToken.digest == _digest(token))
+        live = (
+            RefreshFamily.id.in_(of_token)
+            & (RefreshFamily.client_id == client_id)
+            & RefreshFamily.revoked_at.is_(None)
+        )
+        async with self._database.session() as session:
+            end = update(RefreshFamily).where(live).values(revoked_at=now())
+            family_id = await session.scalar(end.returning(RefreshFamily.id))
+        if family_id is not None:
+            log.info("token_revoked", client_id=client_id, family_id=str(family_id))
+
+
+def _require_usable(family: RefreshFamily, client_id: str) -> None:
+    if family.client_id != client_id or family.revoked_at or family.expires_at <= now():
+        raise invalid_grant()
+
+
+async def _family(session: AsyncSession, digest: bytes) -> RefreshFamily | None:
+    of_token = select(RefreshFamily).join(RefreshToken).where(RefreshToken.digest == digest)
+    return await session.scalar(of_token)
+
+
+def _add_token(session: AsyncSession, family: RefreshFamily) -> str:
+    token = secrets.token_urlsafe(32)
+    session.add(RefreshToken(digest=_digest(token), family_id=family.id))
+    return token
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode()).digest()
