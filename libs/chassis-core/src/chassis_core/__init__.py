@@ -3,6 +3,7 @@
 from chassis_core.app import Chassis, Shared, create_app, share, standard
 from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.concerns.clients import ClientSettings, ServiceClient, client
 from chassis_core.concerns.logs import get_logger
 from chassis_core.concerns.rate_limit import RateLimit
 from chassis_core.settings import InvalidSettings, ServiceSettings
@@ -10,14 +11,17 @@ from chassis_core.settings import InvalidSettings, ServiceSettings
 __all__ = [
     "App",
     "Chassis",
+    "ClientSettings",
     "ComposeError",
     "Concern",
     "ConcernSettings",
     "InvalidSettings",
     "Layer",
     "RateLimit",
+    "ServiceClient",
     "ServiceSettings",
     "Shared",
+    "client",
     "compose",
     "create_app",
     "get_logger",

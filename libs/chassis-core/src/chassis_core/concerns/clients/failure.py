@@ -1,0 +1,94 @@
+"""How a call fails, and the problem that it becomes for our own caller."""
+
+import math
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx2
+
+from chassis_core.problem import BadGateway, GatewayTimeout, Problem, Unavailable
+
+LONGEST_WAIT = 60
+"""Seconds of a `Retry-After` that we pass on, whatever the other service asked for."""
+
+
+class CallFailed(Exception):
+    """One attempt gave no usable answer.
+
+    Args:
+        problem: what our caller is told.
+        outcome: the metric's label: a status or the kind of error.
+        again: another attempt may go better.
+        after: seconds that the service asked us to wait.
+        counts: it is evidence that the service is ill.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        outcome: str,
+        *,
+        again: bool = True,
+        after: float = 0,
+        counts: bool = True,
+    ) -> None:
+        super().__init__(problem.text)
+        self.problem = problem
+        self.outcome = outcome
+        self.again = again
+        self.after = after
+        self.counts = counts
+
+
+def out_of_time(name: str) -> GatewayTimeout:
+    """Return the problem of a call to `name` that no time is left for."""
+    return GatewayTimeout(f"{name} did not answer in time")
+
+
+def refused(name: str, seconds: float, outcome: str = "open") -> CallFailed:
+    """Return the failure of a call that was never sent: breaker open, or not connected."""
+    wait = str(max(1, min(LONGEST_WAIT, math.ceil(seconds))))
+    problem = Unavailable(f"{name} is not available", headers={"Retry-After": wait})
+    return CallFailed(problem, outcome, again=outcome != "open")
+
+
+def from_error(name: str, error: httpx2.HTTPError) -> CallFailed:
+    """Return the failure that an error of the transport is."""
+    if isinstance(error, httpx2.PoolTimeout):
+        failed = refused(name, 1, "busy")
+        failed.counts = failed.again = False
+        return failed
+    if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
+        return refused(name, 1, "connect")
+    if isinstance(error, httpx2.TimeoutException):
+        return CallFailed(out_of_time(name), "timeout")
+    return CallFailed(BadGateway(f"{name} gave no usable answer"), "protocol")
+
+
+def from_status(name: str, response: httpx2.Response) -> CallFailed | None:
+    """Return the failure that a response is, None for one that the caller may judge itself."""
+    status = response.status_code
+    outcome = str(status)
+    if 300 <= status < 400 and status != 304:
+        redirected = BadGateway(f"{name} answered with a redirect, which is not followed")
+        return CallFailed(redirected, outcome, again=False)
+    if status in {429, 503}:
+        after = _retry_after(response.headers.get("retry-after", ""))
+        failed = refused(name, after, outcome)
+        failed.after, failed.counts = after, status == 503
+        return failed
+    if status == 504:
+        return CallFailed(out_of_time(name), outcome)
+    if status >= 500:
+        return CallFailed(BadGateway(f"{name} failed"), outcome, again=status == 502)
+    return None
+
+
+def _retry_after(value: str) -> float:
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
+    try:
+        left = parsedate_to_datetime(value) - datetime.now(UTC)
+    except (TypeError, ValueError):
+        return 0
+    return max(0.0, left.total_seconds())
