@@ -21,15 +21,18 @@ from chassis_core.concerns.database import Database, database
 from chassis_core.concerns.deadline import deadline
 from chassis_core.concerns.errors import errors
 from chassis_core.concerns.health import health
+from chassis_core.concerns.idempotency import idempotency
 from chassis_core.concerns.load import load
 from chassis_core.concerns.logs import logs
 from chassis_core.concerns.metrics import metrics
+from chassis_core.concerns.pagination import pagination
 from chassis_core.concerns.rate_limit import rate_limit
 from chassis_core.concerns.redis import Redis, redis
 from chassis_core.concerns.request_id import request_id
 from chassis_core.concerns.security_headers import security_headers
 from chassis_core.concerns.tracing import tracer_provider, tracing
 from chassis_core.concerns.trusted_hosts import trusted_hosts
+from chassis_core.migrations import migrations_of
 from chassis_core.settings import ServiceSettings
 
 DOCS_PATHS = ("/docs", "/docs/oauth2-redirect")
@@ -76,7 +79,9 @@ def share(settings: ServiceSettings, **shared: Unpack[Shared]) -> Shared:
         shared["tracer_provider"] = tracer_provider(_service(settings), registry=registry)
     if "database" not in shared:
         tracer = shared["tracer_provider"].get_tracer("chassis-core")
-        shared["database"] = Database(settings.database, registry=registry, tracer=tracer)
+        shared["database"] = Database(
+            settings.database, registry=registry, tracer=tracer, application=settings.name
+        )
     return shared
 
 
@@ -91,9 +96,11 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
     return [
         logs(settings.logs, service=service, stream=shared.get("log_stream")),
         redis(settings.redis, store=store),
-        database(settings.database, database=db),
+        database(settings.database, database=db, migrations=migrations_of(type(settings))),
         clients(settings.clients, registry=registry, tracer=tracer, transport=transport),
         auth(settings.auth, registry=registry, keys=shared.get("keys"), transport=transport),
+        idempotency(settings.idempotency, registry=registry),
+        pagination(settings.pagination),
         cache(settings.cache, service=service, registry=registry, store=store),
         rate_limit(settings.rate_limit, service=service, registry=registry, store=store),
         tracing(settings.tracing, provider=provider),

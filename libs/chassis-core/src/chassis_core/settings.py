@@ -19,9 +19,11 @@ from chassis_core.concerns.cors import CorsSettings
 from chassis_core.concerns.database import DatabaseSettings
 from chassis_core.concerns.deadline import DeadlineSettings
 from chassis_core.concerns.health import HealthSettings
+from chassis_core.concerns.idempotency import IdempotencySettings
 from chassis_core.concerns.load import LoadSettings
 from chassis_core.concerns.logs import LogsSettings
 from chassis_core.concerns.metrics import MetricsSettings
+from chassis_core.concerns.pagination import PaginationSettings
 from chassis_core.concerns.rate_limit import RateLimitSettings
 from chassis_core.concerns.redis import RedisSettings
 from chassis_core.concerns.security_headers import SecurityHeadersSettings
@@ -100,6 +102,8 @@ class ServiceSettings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     auth: AuthSettings = AuthSettings()
     cache: CacheSettings = CacheSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
+    pagination: PaginationSettings = PaginationSettings()
     clients: dict[str, ClientSettings] = {}
 
     def __init__(self, **values: Any) -> None:
