@@ -112,7 +112,7 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
         security_headers(settings.security_headers, docs_paths=DOCS_PATHS),
         cors(settings.cors),
         compression(settings.compression),
-        trusted_hosts(settings.trusted_hosts),
+        trusted_hosts(settings.trusted_hosts, service=service),
         errors(),
         body_limit(settings.body_limit),
         deadline(settings.deadline),
