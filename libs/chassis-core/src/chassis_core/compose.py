@@ -77,12 +77,13 @@ def compose(
     app = App(
         middleware=list(layers.values()),
         exception_handlers=handlers,
-        lifespan=_lifespan(concerns),
+        lifespan=_lifespan(concerns, admin),
         redirect_slashes=False,
         telemetry=SILENT,
         **options,
     )
     app.concerns = tuple(concerns)
+    admin.state.concerns, admin.state.started = app.concerns, False
     for router in admin_routers:
         admin.include_router(router)
     app.add_admin(admin, (route.path for router in admin_routers for route in router.routes))
@@ -110,7 +111,7 @@ def _refuse_twins(concerns: Sequence[Concern]) -> None:
             owners[claim] = concern.name
 
 
-def _lifespan(concerns: Sequence[Concern]) -> LifespanOfApp:
+def _lifespan(concerns: Sequence[Concern], admin: FastAPI) -> LifespanOfApp:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[Mapping[str, Any]]:
         state: dict[str, Any] = {}
@@ -123,6 +124,7 @@ def _lifespan(concerns: Sequence[Concern]) -> LifespanOfApp:
                     msg = f"concern {concern.name!r} claims state keys taken already: {clash}"
                     raise ComposeError(msg)
                 state |= added
+            admin.state.started = True
             yield state
 
     return lifespan
