@@ -4,6 +4,7 @@ from chassis_core.app import Chassis, Shared, create_app, share, standard
 from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
 from chassis_core.concerns.clients import ClientSettings, ServiceClient, client
+from chassis_core.concerns.database import Session
 from chassis_core.concerns.logs import get_logger
 from chassis_core.concerns.rate_limit import RateLimit
 from chassis_core.settings import InvalidSettings, ServiceSettings
@@ -20,6 +21,7 @@ __all__ = [
     "RateLimit",
     "ServiceClient",
     "ServiceSettings",
+    "Session",
     "Shared",
     "client",
     "compose",

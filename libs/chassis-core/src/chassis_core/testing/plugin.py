@@ -4,6 +4,8 @@ import pytest
 
 from chassis_core.testing.telemetry import Telemetry
 
+pytest_plugins = ("chassis_core.testing.stores",)
+
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:

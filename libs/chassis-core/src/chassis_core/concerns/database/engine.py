@@ -1,0 +1,148 @@
+"""The engine of one service: its pool, its units of work, and its probe."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from opentelemetry.trace import NoOpTracer, Tracer
+from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    async_sessionmaker,
+    create_async_engine,
+)
+
+from chassis_core.concerns.database import postgresql, sqlite
+from chassis_core.concerns.database.settings import DatabaseSettings
+from chassis_core.concerns.database.telemetry import MeteredPool, PoolMetrics, Statements
+from chassis_core.problem import Problem
+
+Gone = Callable[[], Awaitable[bool]]
+Check = Callable[[Connection], None]
+
+
+class ClientGone(Problem):
+    """The client went away before its work was committed; nothing was (nginx calls it 499)."""
+
+    status = 499
+
+
+class Database:
+    """One database of one service. It connects when first used."""
+
+    def __init__(
+        self,
+        settings: DatabaseSettings,
+        *,
+        registry: CollectorRegistry | None = None,
+        tracer: Tracer | None = None,
+        application: str = "chassis",
+    ) -> None:
+        self._settings = settings
+        self.engine = engine(settings, application=application)
+        """The engine, for what a session cannot do. Its connections are not units of work."""
+        registry = registry or CollectorRegistry()
+        PoolMetrics(self.engine.sync_engine, registry)
+        Statements(tracer or NoOpTracer(), registry, settings.address).listen(
+            self.engine.sync_engine
+        )
+        self._sessions = _sessions(self.engine)
+        self._readers = _sessions(self.engine.execution_options(sqlite_begin=sqlite.READS))
+        self._probe = self.engine
+        if not settings.in_memory:
+            # Its own connection: a pool that is busy does not make the database unreachable.
+            one = {"pool_size": 1, "max_overflow": 0}
+            self._probe = engine(settings, application=application, **one)
+        self._asked: asyncio.Task[None] | None = None
+
+    @asynccontextmanager
+    async def session(
+        self, *, read_only: bool = False, gone: Gone | None = None
+    ) -> AsyncIterator[AsyncSession]:
+        """Open a unit of work: committed at the end, rolled back on any error.
+
+        It takes a connection at its first statement, not before.
+
+        Args:
+            read_only: it is not going to write; on SQLite it then waits for no writer.
+            gone: asked before the commit; if it says yes, nothing is committed.
+
+        Raises:
+            ClientGone: `gone` said yes.
+        """
+        make = self._readers if read_only else self._sessions
+        async with make() as session:
+            yield session
+            if not session.in_transaction():
+                return
+            if gone is not None and await gone():
+                raise ClientGone
+            await session.commit()
+
+    async def ping(self, check: Check | None = None) -> None:
+        """Ask the database whether it answers, over a connection kept for that.
+
+        Args:
+            check: asked too, with that connection.
+
+        Raises:
+            TimeoutError: no answer within `ready_timeout`.
+        """
+        # A connection that hangs takes its time to be given up: that is not awaited here.
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.create_task(self._ask(check))
+        limit = self._settings.ready_timeout
+        done, _ = await asyncio.wait({self._asked}, timeout=limit)
+        if not done:
+            self._asked.cancel()
+            raise TimeoutError(f"the database gave no answer within {limit:g} s")
+        await self._asked
+
+    async def _ask(self, check: Check | None) -> None:
+        async with self._probe.execution_options(sqlite_begin=sqlite.READS).connect() as connection:
+            await connection.execute(text("SELECT 1"))
+            if check is not None:
+                await connection.run_sync(check)
+
+    async def open(self) -> None:
+        """Make ready to connect; the database itself may come later."""
+        if self.engine.dialect.name == "sqlite":
+            sqlite.make_folder(self._settings)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._asked is not None and not self._asked.done():
+            self._asked.cancel()
+            await asyncio.wait({self._asked})
+        await self._probe.dispose()
+        await self.engine.dispose()
+
+
+def engine(settings: DatabaseSettings, *, application: str, **overrides: Any) -> AsyncEngine:
+    """Return an engine for the store that the URL names, without connecting."""
+    url = settings.address
+    options: dict[str, Any] = {
+        "poolclass": MeteredPool,
+        "pool_size": settings.pool_size,
+        "max_overflow": settings.max_overflow,
+        "pool_timeout": settings.pool_timeout,
+        "pool_recycle": settings.pool_recycle,
+        "pool_pre_ping": settings.pool_pre_ping,
+        "hide_parameters": True,
+    }
+    if url.get_backend_name() == "sqlite":
+        made = create_async_engine(url, **options | sqlite.options(settings) | overrides)
+        sqlite.listen(made.sync_engine, settings)
+    else:
+        options |= postgresql.options(settings, application)
+        made = create_async_engine(url, **options | overrides)
+        postgresql.listen(made.sync_engine)
+    return made
+
+
+def _sessions(bind: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+    # A session used after its unit of work would take a connection that nobody gives back.
+    return async_sessionmaker(bind, expire_on_commit=False, close_resets_only=False)

@@ -1,0 +1,51 @@
+"""SQLite made to behave as a server does: real transactions, enforced keys, waiting writers."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, event
+
+from chassis_core.concerns.database.settings import DatabaseSettings
+
+WRITES = "IMMEDIATE"
+READS = "DEFERRED"
+
+
+def options(settings: DatabaseSettings) -> dict[str, Any]:
+    """Return the arguments of `create_async_engine` for SQLite."""
+    if settings.in_memory:
+        # The one connection is the database: shared, it would mix transactions; recycled, be lost.
+        pool = {"pool_size": 1, "max_overflow": 0, "pool_recycle": -1}
+        return {**pool, "pool_timeout": max(5.0, settings.pool_timeout)}
+    return {}
+
+
+def listen(engine: Engine, settings: DatabaseSettings, *, foreign_keys: bool = True) -> None:
+    """Set every connection of `engine` up, and let it begin its transactions itself."""
+    pragmas = (
+        f"PRAGMA busy_timeout = {int(settings.lock_timeout * 1000)}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = NORMAL",
+        f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        # The driver would begin before a write only, and never before a read or DDL.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A reader that turns writer fails at once when another wrote meanwhile: ask first.
+        mode = connection.get_execution_options().get("sqlite_begin", WRITES)
+        connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def make_folder(settings: DatabaseSettings) -> None:
+    """Create the folder of the database file, if it is not there."""
+    if not settings.in_memory:
+        Path(settings.address.database or "").parent.mkdir(parents=True, exist_ok=True)
