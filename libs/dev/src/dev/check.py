@@ -1,6 +1,7 @@
 """`./dev check`: format, lint, types, import contracts, shell scripts, lock."""
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -30,9 +31,12 @@ def main(arguments: Sequence[str]) -> int:
 
 def _passes(name: str) -> bool:
     program, *rest = CHECKS[name]
+    path = shutil.which(program, path=f"{_HERE}{os.pathsep}{os.environ['PATH']}")
+    if path is None:
+        raise Trouble(f"the check {name!r} needs {program}: run it as ./dev check")
     began = time.monotonic()
     found = subprocess.run(
-        [_HERE / program if (_HERE / program).exists() else program, *rest],
+        [path, *rest],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
