@@ -5,13 +5,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
+from fastapi.telemetry import TelemetryConfig
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from chassis_core.concern import ADMIN_LAYERS, Concern, Layer
 
 LifespanOfApp = Callable[[FastAPI], Any]
-SILENT: dict[str, bool] = {"tracing": False, "metrics": False, "logs": False}
+SILENT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 
 
 class ComposeError(ValueError):
@@ -86,7 +88,8 @@ def compose(
     admin.state.concerns, admin.state.started = app.concerns, False
     for router in admin_routers:
         admin.include_router(router)
-    app.add_admin(admin, (route.path for router in admin_routers for route in router.routes))
+    routes = (route for router in admin_routers for route in router.routes)
+    app.add_admin(admin, (route.path for route in routes if isinstance(route, Route)))
     for router in [*(r for c in concerns for r in c.routers), *routers]:
         app.include_router(router)
     return app
@@ -98,17 +101,15 @@ def _stack(concerns: Sequence[Concern]) -> dict[Layer, Middleware]:
 
 
 def _refuse_twins(concerns: Sequence[Concern]) -> None:
-    owners: dict[object, str] = {}
+    owners: dict[tuple[str, str], str] = {}
     for concern in concerns:
-        claims: list[object] = [("name", concern.name)]
+        claims = [("name", concern.name)]
         claims += [("layer", layer.name) for layer in concern.middleware]
         claims += [("handler of", error.__name__) for error in concern.error_handlers]
-        for claim in claims:
-            if claim in owners:
-                kind, value = claim  # type: ignore[misc]
-                msg = f"concerns {owners[claim]!r} and {concern.name!r} share the {kind} {value!r}"
-                raise ComposeError(msg)
-            owners[claim] = concern.name
+        for kind, value in claims:
+            if (owner := owners.get((kind, value))) is not None:
+                raise ComposeError(f"{owner!r} and {concern.name!r} share the {kind} {value!r}")
+            owners[kind, value] = concern.name
 
 
 def _lifespan(concerns: Sequence[Concern], admin: FastAPI) -> LifespanOfApp:

@@ -22,8 +22,8 @@ class Layer(IntEnum):
     """The order on the wire: the first layer is outermost and sees the request first."""
 
     CLIENT_ADDRESS = auto()
-    TRACING = auto()
     REQUEST_ID = auto()
+    TRACING = auto()
     ACCESS_LOG = auto()
     METRICS = auto()
     SECURITY_HEADERS = auto()

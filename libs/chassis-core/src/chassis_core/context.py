@@ -1,7 +1,7 @@
 """What one request carries through every layer: its id, deadline, caller and log fields."""
 
 import time
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,9 +37,14 @@ def current() -> RequestContext | None:
     return _current.get()
 
 
-def enter(context: RequestContext | None) -> None:
-    """Make `context` the request in flight of this task and the tasks it starts."""
-    _current.set(context)
+def enter(context: RequestContext) -> Token[RequestContext | None]:
+    """Make `context` the request in flight of this task and of the tasks it starts."""
+    return _current.set(context)
+
+
+def leave(token: Token[RequestContext | None]) -> None:
+    """Undo the `enter` that returned `token`."""
+    _current.reset(token)
 
 
 def bind(**fields: Any) -> None:

@@ -30,14 +30,17 @@ class RequestIdMiddleware:
             return
         request_id = _accepted(scope) or str(uuid7())
         header = (HEADER, request_id.encode())
-        context.enter(context.RequestContext(request_id))
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), header]
             await send(message)
 
-        await self.app(scope, receive, send_with_id)
+        token = context.enter(context.RequestContext(request_id))
+        try:
+            await self.app(scope, receive, send_with_id)
+        finally:
+            context.leave(token)
 
 
 def _accepted(scope: Scope) -> str | None:

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core import context
 from chassis_core.concern import http_route
-from chassis_core.concerns.logs.pipeline import Pipeline, use_pipeline
+from chassis_core.concerns.logs.pipeline import Pipeline, leave_pipeline, use_pipeline
 
 _MAX_PATH = 512
 
@@ -28,7 +28,7 @@ class AccessLogMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        use_pipeline(self._pipeline)
+        token = use_pipeline(self._pipeline)
         start = time.perf_counter()
         status = 499
 
@@ -43,6 +43,7 @@ class AccessLogMiddleware:
         finally:
             if self._enabled:
                 self._log(scope, status, time.perf_counter() - start)
+            leave_pipeline(token)
 
     def _log(self, scope: Scope, status: int, seconds: float) -> None:
         request = context.current()

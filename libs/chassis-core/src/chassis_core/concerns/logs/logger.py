@@ -45,8 +45,9 @@ def get_logger(name: str) -> FilteringBoundLogger:
 
     It may be made at import: which app's log a line belongs to is decided when it is written.
     """
-    bound = structlog.make_filtering_bound_logger(logging.NOTSET)
-    return cast(FilteringBoundLogger, bound(_SinkLogger(), [_to_sink], {"logger": name}))
+    bound: Any = structlog.make_filtering_bound_logger(logging.NOTSET)
+    logger: FilteringBoundLogger = bound(_SinkLogger(), [_to_sink], {"logger": name})
+    return logger
 
 
 def _exception(info: Any) -> BaseException | None:

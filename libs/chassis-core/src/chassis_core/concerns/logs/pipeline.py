@@ -1,11 +1,12 @@
 """Where every log line of one app is made: filled in, cleared of secrets, written."""
 
+import json
 import logging
 import sys
 import time
 import traceback
 from collections.abc import Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
 
@@ -91,10 +92,17 @@ class Pipeline:
         if self._console is not None:
             data = (str(self._console(None, "", line)) + "\n").encode()
         else:
-            data = orjson.dumps(line, repr, _OPTIONS)
+            data = _encode(line)
         stream = self._stream or sys.stdout.buffer
         stream.write(data)
         stream.flush()
+
+
+def _encode(line: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(line, repr, _OPTIONS)
+    except TypeError:  # a lone surrogate, or an integer beyond 64 bits
+        return json.dumps(line, default=repr).encode() + b"\n"
 
 
 def _console(settings: LogsSettings, stream: BinaryIO | None) -> ConsoleRenderer | None:
@@ -129,6 +137,11 @@ def current_pipeline() -> Pipeline:
     return _current.get()
 
 
-def use_pipeline(pipeline: Pipeline) -> None:
+def use_pipeline(pipeline: Pipeline) -> Token[Pipeline]:
     """Send the log lines of this task, and of the tasks it starts, to `pipeline`."""
-    _current.set(pipeline)
+    return _current.set(pipeline)
+
+
+def leave_pipeline(token: Token[Pipeline]) -> None:
+    """Undo the `use_pipeline` that returned `token`."""
+    _current.reset(token)

@@ -1,0 +1,51 @@
+import pytest
+from chassis_core.redaction import REDACTED, redact, scrub
+
+JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["authorization", "Authorization", "set-cookie", "password", "new_password", "client_secret",
+     "access_token", "refreshToken", "api_key", "X-API-Key", "private_key", "credentials"],
+)  # fmt: skip
+def test_a_field_named_like_a_secret_is_replaced_at_any_depth(name):
+    assert redact({name: "hunter2"}) == {name: REDACTED}
+    nested = redact({"a": [{"b": {name: ["hunter2"]}}]})
+    assert nested == {"a": [{"b": {name: REDACTED}}]}
+
+
+def test_what_is_no_secret_is_left_alone():
+    fields = {"order_id": "7", "amount": 1, "paid": True, "note": None, "tags": ["a"]}
+    assert redact(fields) == fields
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Authorization: Bearer {JWT}",
+        f"got {JWT} from peer",
+        "Basic dXNlcjpodW50ZXIy was sent",
+        "postgresql://app:hunter2@db/orders",
+        "GET /cb?code=hunter2&state=1",
+        "redis://:hunter2@cache:6379",
+        "password=hunter2 for app",
+    ],
+)
+def test_a_value_that_looks_like_a_credential_is_cut_out_of_text(text):
+    clean = scrub(text)
+    assert REDACTED in clean
+    for secret in ("hunter2", JWT, "dXNlcjpodW50ZXIy"):
+        assert secret not in clean
+
+
+def test_text_without_a_credential_is_returned_as_it_is():
+    assert scrub("order 7 = paid at http://localhost:8002/v1") == (
+        "order 7 = paid at http://localhost:8002/v1"
+    )
+
+
+def test_a_structure_without_end_is_cut_off():
+    loop: dict[str, object] = {}
+    loop["again"] = loop
+    assert "[too deep]" in str(redact(loop))
