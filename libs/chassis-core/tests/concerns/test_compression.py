@@ -199,7 +199,7 @@ async def test_an_answer_without_a_body_is_left_alone(status: int) -> None:
 
 
 async def test_a_head_request_is_left_alone() -> None:
-    response, body = await _raw("/large", "gzip", method="HEAD")
+    response, _ = await _raw("/large", "gzip", method="HEAD")
     assert "content-encoding" not in response.headers
     assert int(response.headers["content-length"]) == len(BODY)
 
