@@ -1,42 +1,23 @@
 """The tables of users."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from chassis_core.concerns.database import metadata_naming
 from chassis_core.ids import uuid7
+from chassis_core.moments import Moment, now
 from sqlalchemy import (
     JSON,
-    DateTime,
-    Dialect,
     ForeignKey,
     Index,
     LargeBinary,
     MetaData,
     String,
-    TypeDecorator,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
-
-
-class Moment(TypeDecorator[datetime]):
-    """A point in time, in UTC on both databases: SQLite keeps no time zone."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Give the time zone back."""
-        del dialect
-        return value if value is None else value.replace(tzinfo=value.tzinfo or UTC)
-
-
-def now() -> datetime:
-    """Return the present moment, in UTC."""
-    return datetime.now(UTC)
 
 
 class Base(DeclarativeBase):

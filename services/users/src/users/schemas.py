@@ -50,7 +50,9 @@ class Profile(BaseModel):
         return cls(id=user.id, email=user.email, name=user.name, created_at=user.created_at)
 
 
-class _ClientForm(BaseModel):
+class ClientForm(BaseModel):
+    """How a client names itself, if not by HTTP Basic."""
+
     client_id: str | None = None
     """The client, unless it is named by HTTP Basic."""
     client_secret: SecretStr | None = None
@@ -59,7 +61,7 @@ class _ClientForm(BaseModel):
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
 
 
-class TokenForm(_ClientForm):
+class TokenForm(ClientForm):
     """A request for tokens (RFC 6749 §4.3.2, §4.4.2, §6)."""
 
     grant_type: str | None = Field(
@@ -86,7 +88,7 @@ class TokenAnswer(BaseModel):
     refresh_token: str | None = None
 
 
-class RevocationForm(_ClientForm):
+class RevocationForm(ClientForm):
     """A token that is not wanted any more (RFC 7009 §2.1)."""
 
     token: SecretStr | None = None

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from chassis_core.preconditions import IfNoneMatch
+from chassis_core.problem import responses
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
@@ -54,7 +55,9 @@ CacheControl = Annotated[str, Depends(_cacheable)]
 
 
 @router.get(
-    "/jwks.json", response_model=JsonWebKeySet, responses={304: {"description": "As you know it"}}
+    "/jwks.json",
+    response_model=JsonWebKeySet,
+    responses={304: {"description": "Not Modified"}, **responses(503)},
 )
 async def read_keys(
     identity: CurrentIdentity, known: IfNoneMatch, cache_control: CacheControl

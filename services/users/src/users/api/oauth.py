@@ -3,9 +3,10 @@
 from typing import Annotated
 
 from chassis_core import RateLimit, get_logger
+from chassis_core.problem import responses
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from users.api.client_basic import ClientBasic, Credentials, identify
+from users.api.client_basic import Basic, identify
 from users.identity import CurrentIdentity
 from users.schemas import RevocationForm, TokenAnswer, TokenForm
 from users.tokens import InvalidClient, Refusal
@@ -22,13 +23,17 @@ async def refuse_repeats(request: Request) -> None:
         raise Refusal("invalid_request", "a parameter is given more than once")
 
 
-router = APIRouter(prefix="/oauth2", tags=["tokens"], dependencies=[Depends(refuse_repeats)])
+guesses = RateLimit("30/minute", by="address", name="logins")
 
-Basic = Annotated[Credentials | None, Depends(ClientBasic())]
-logins = Depends(RateLimit("30/minute", by="address", name="logins"))
+router = APIRouter(
+    prefix="/oauth2",
+    tags=["tokens"],
+    dependencies=[Depends(guesses), Depends(refuse_repeats)],
+    responses=responses(400, 401, 422, 429, 503),
+)
 
 
-@router.post("/token", dependencies=[logins], response_model_exclude_none=True)
+@router.post("/token", response_model_exclude_none=True)
 async def issue_token(
     form: Annotated[TokenForm, Form()], basic: Basic, identity: CurrentIdentity, response: Response
 ) -> TokenAnswer:
@@ -43,7 +48,7 @@ async def issue_token(
     return answer
 
 
-@router.post("/revoke", dependencies=[logins])
+@router.post("/revoke")
 async def revoke_token(
     form: Annotated[RevocationForm, Form()], basic: Basic, identity: CurrentIdentity
 ) -> Response:

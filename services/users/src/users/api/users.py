@@ -5,7 +5,7 @@ from uuid import UUID
 from chassis_core import RateLimit
 from chassis_core.concerns.auth import CurrentUser, require_scopes
 from chassis_core.concerns.database import Session
-from chassis_core.problem import NotFound
+from chassis_core.problem import NotFound, responses
 from fastapi import APIRouter, Depends, Response
 
 from users.accounts import register
@@ -18,7 +18,12 @@ router = APIRouter(prefix="/v1/users", tags=["users"])
 registrations = RateLimit("10/minute", by="address", name="registrations")
 
 
-@router.post("", status_code=201, dependencies=[Depends(registrations)])
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Depends(registrations)],
+    responses=responses(400, 409, 415, 422, 429, 503),
+)
 async def register_user(
     wanted: Registration, session: Session, identity: CurrentIdentity, response: Response
 ) -> Profile:
@@ -28,13 +33,17 @@ async def register_user(
     return Profile.of(user)
 
 
-@router.get("/me")
+@router.get("/me", responses=responses(401, 404, 503))
 async def read_me(caller: CurrentUser, session: Session) -> Profile:
     """Return the profile of the user whose token this is."""
     return await _profile(session, _user_id(caller.subject))
 
 
-@router.get("/{id}", dependencies=[Depends(require_scopes("users:read"))])
+@router.get(
+    "/{id}",
+    dependencies=[Depends(require_scopes("users:read"))],
+    responses=responses(401, 403, 404, 422, 503),
+)
 async def read_user(id: UUID, session: Session) -> Profile:  # noqa: A002 - the path's own name
     """Return a user's profile; without the scope, 403 whether or not there is such a user."""
     return await _profile(session, id)

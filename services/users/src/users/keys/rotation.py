@@ -5,11 +5,12 @@ from datetime import timedelta
 
 from chassis_core import get_logger
 from chassis_core.concerns.database import Database
+from chassis_core.moments import now
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from users.keys.vault import Vault
-from users.models import KeyState, SigningKey, now
+from users.models import KeyState, SigningKey
 
 log = get_logger(__name__)
 

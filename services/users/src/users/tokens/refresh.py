@@ -8,10 +8,11 @@ from hashlib import sha256
 
 from chassis_core import get_logger
 from chassis_core.concerns.database import Database
+from chassis_core.moments import now
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from users.models import RefreshFamily, RefreshToken, User, now
+from users.models import RefreshFamily, RefreshToken, User
 from users.settings import TokenSettings
 from users.tokens.clients import narrow
 from users.tokens.refusals import invalid_grant

@@ -1,0 +1,4 @@
+from chassis_core.migrations import run
+from users.models import Base
+
+run(Base.metadata)
