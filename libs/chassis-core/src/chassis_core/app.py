@@ -66,7 +66,7 @@ def create_app(
     """
     own = {concern.name for concern in concerns}
     kept = [concern for concern in standard(settings, **shared) if concern.name not in own]
-    return compose([*kept, *concerns], routers=routers, **_documents(settings))
+    return _app(settings, [*kept, *concerns], routers)
 
 
 def share(settings: ServiceSettings, **shared: Unpack[Shared]) -> Shared:
@@ -136,11 +136,19 @@ class Chassis:
 
     def build(self, *, routers: Sequence[APIRouter] = ()) -> App:
         """Return the app of the concerns added so far."""
-        return compose(self._concerns, routers=routers, **_documents(self._settings))
+        return _app(self._settings, self._concerns, routers)
 
 
 def _service(settings: ServiceSettings) -> Service:
     return Service(settings.name, settings.version, settings.environment)
+
+
+def _app(
+    settings: ServiceSettings, concerns: Sequence[Concern], routers: Sequence[APIRouter]
+) -> App:
+    app = compose(concerns, routers=routers, **_documents(settings))
+    app.settings = settings
+    return app
 
 
 def _documents(settings: ServiceSettings) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class App(FastAPI):
 
     admin: FastAPI
     concerns: tuple[Concern, ...]
+    settings: Any = None
     separate_admin = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

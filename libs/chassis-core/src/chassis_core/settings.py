@@ -54,8 +54,13 @@ class ServerSettings(ConcernSettings):
     """Header lines in one request; more are answered 431."""
     max_header_bytes: int = Field(16_384, ge=1024)
     """Bytes of request line and headers; more are answered 431."""
+    drain_delay: float | None = Field(None, ge=0)
+    """Seconds between SIGTERM and the closing of the listener, while readiness says no: new
+    requests keep coming until every proxy has heard. None is 5 in staging and production, where
+    the word takes seconds to spread, and 0 elsewhere, where someone waits for Ctrl-C."""
     shutdown_timeout: float = Field(15.0, gt=0)
-    """Seconds that requests in flight may take after the listener has closed."""
+    """Seconds that requests in flight may take after the listener has closed: with the delay and
+    the telemetry's last flush it stays under the 30 s that Kubernetes grants."""
 
 
 class ServiceSettings(BaseSettings):

@@ -1,1 +1,15 @@
-def main() -> None: ...
+"""The `chassis` command."""
+
+import typer
+
+from chassis_core.cli.migrate import migrate
+from chassis_core.cli.serve import serve
+
+app = typer.Typer(name="chassis", no_args_is_help=True, pretty_exceptions_enable=False)
+app.command()(serve)
+app.command()(migrate)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
