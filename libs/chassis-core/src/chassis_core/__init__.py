@@ -3,6 +3,13 @@
 from chassis_core.app import Chassis, Shared, create_app, share, standard
 from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.concerns.auth import (
+    CurrentUser,
+    Principal,
+    get_current_user,
+    require_roles,
+    require_scopes,
+)
 from chassis_core.concerns.clients import ClientSettings, ServiceClient, client
 from chassis_core.concerns.database import Session
 from chassis_core.concerns.logs import get_logger
@@ -16,8 +23,10 @@ __all__ = [
     "ComposeError",
     "Concern",
     "ConcernSettings",
+    "CurrentUser",
     "InvalidSettings",
     "Layer",
+    "Principal",
     "RateLimit",
     "ServiceClient",
     "ServiceSettings",
@@ -26,7 +35,10 @@ __all__ = [
     "client",
     "compose",
     "create_app",
+    "get_current_user",
     "get_logger",
+    "require_roles",
+    "require_scopes",
     "share",
     "standard",
 ]

@@ -1,7 +1,10 @@
 """The pytest plugin: fixtures for services that stand on the chassis."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 
+from chassis_core.testing.issuer import Issuer
 from chassis_core.testing.telemetry import Telemetry
 
 pytest_plugins = ("chassis_core.testing.stores",)
@@ -17,3 +20,10 @@ def anyio_backend() -> str:
 def telemetry() -> Telemetry:
     """A fresh capture of spans, log lines and metrics: `create_app(..., **telemetry.shared())`."""
     return Telemetry()
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    """An issuer of tokens whose key set is served: `settings(auth=issuer.settings())`."""
+    async with Issuer().serve() as serving:
+        yield serving
