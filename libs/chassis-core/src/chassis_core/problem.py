@@ -180,7 +180,7 @@ class GatewayTimeout(Problem):
     status = 504
 
 
-def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def responses(*statuses: int) -> dict[Any, Any]:
     """Return the `responses=` of a route that answers with problems of these statuses."""
     content = {CONTENT_TYPE: {"schema": _SCHEMA}}
     return {status: {"description": title(status), "content": content} for status in statuses}

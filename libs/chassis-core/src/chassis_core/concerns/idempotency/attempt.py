@@ -15,7 +15,7 @@ from chassis_core.problem import BadRequest
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 TYPES = "urn:problem-type:idempotency:"
-_KEY = re.compile(r'"?([\x21\x23-\x5b\x5d-\x7e]{1,255})"?')
+_KEY = re.compile(r'("?)([\x21\x23-\x5b\x5d-\x7e]{1,255})\1')
 
 IDEMPOTENCY_KEY: dict[str, Any] = {
     "parameters": [
@@ -97,7 +97,7 @@ def key_of(request: Request) -> str:
     if len(lines) > 1 or not (match := _KEY.fullmatch(lines[0])):
         message = f"{HEADER} must be one key of 1 to 255 visible ASCII characters"
         raise BadRequest(message, type=TYPES + "key-malformed")
-    return match[1]
+    return match[2]
 
 
 def scope_of(request: Request) -> str:
