@@ -1,15 +1,12 @@
 from collections.abc import AsyncIterator
-from typing import Annotated
 
 import pytest
-from fastapi import APIRouter, BackgroundTasks, Request
-from fastapi.responses import StreamingResponse
-from sqlalchemy import text
-
 from chassis_core import App, compose
 from chassis_core.concerns.database import Database, DatabaseSettings, Session, database
 from chassis_core.problem import Conflict
 from chassis_core.testing import running
+from fastapi import APIRouter, Request
+from sqlalchemy import text
 
 router = APIRouter()
 

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import asyncpg
@@ -17,6 +18,9 @@ from chassis_core.testing.servers.process import Missing, ServerProcess
 
 ENVIRONMENT = "CHASSIS_TEST_POSTGRES_URL"
 """Names a running server to test on instead; its user must be allowed to create databases."""
+
+PASSWORD = "p@ss%w:rd/?#[]"
+"""Every character that a URL, or Alembic's interpolation, could trip over."""
 
 _SETTINGS = {
     "fsync": "off",
@@ -42,12 +46,16 @@ class PostgresServer(ServerProcess):
     def __init__(self) -> None:
         self._binaries = binaries()
         super().__init__()
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self.url = (
+            f"postgresql://postgres:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/postgres"
+        )
 
     def _prepare(self) -> None:
-        initdb = [str(self._binaries / "initdb"), "-D", "data", "-U", "postgres", "-A", "trust"]
+        (self.folder / "password").write_text(PASSWORD)
+        initdb = [str(self._binaries / "initdb"), "-D", "data", "-U", "postgres", "-N"]
+        options = ["-A", "scram-sha-256", "--pwfile=password", "-E", "UTF8", "--locale=C"]
         with (self.folder / "initdb").open("wb") as output:
-            process = self._spawn([*initdb, "-N", "-E", "UTF8", "--locale=C"], output.fileno())
+            process = self._spawn([*initdb, *options], output.fileno())
         if process.wait() != 0:
             raise RuntimeError(f"initdb failed: {(self.folder / 'initdb').read_text()[-2000:]}")
 
