@@ -1,4 +1,4 @@
-"""The grammar of W3C Trace Context level 1, sections 3.2 and 3.3."""
+"""The grammar of W3C Trace Context, sections 3.2 and 3.3."""
 
 import pytest
 from chassis_core.concerns.tracing.w3c import extract
@@ -74,9 +74,7 @@ def test_the_lines_of_a_state_are_joined_in_order_and_empty_members_skipped():
     assert list(_states("a=1, b=2\t", ",c=3,").items()) == [("a", "1"), ("b", "2"), ("c", "3")]
 
 
-@pytest.mark.parametrize(
-    "key", ["a", "a_-*/z", "t@v", "0@v", "a" * 256, "t" * 241 + "@" + "v" * 14]
-)
+@pytest.mark.parametrize("key", ["a", "0", "a_-*/z", "t@v", "t@", "t@@v", "a" * 256])
 def test_a_key_of_the_grammar_is_kept(key):
     assert _states(f"{key}=1") == {key: "1"}
 
@@ -84,20 +82,13 @@ def test_a_key_of_the_grammar_is_kept(key):
 @pytest.mark.parametrize(
     "state",
     [
-        "a=1,a=2",
         "a",
         "=1",
         "a=",
         "A=1",
-        "0=1",
         "a b=1",
         "@v=1",
-        "t@=1",
-        "t@v@w=1",
-        "t@0v=1",
         "a" * 257 + "=1",
-        "t" * 242 + "@v=1",
-        "t@" + "v" * 15 + "=1",
         "a=1=2",
         "a=" + "x" * 257,
         "a=\xe9",
@@ -108,6 +99,14 @@ def test_a_state_that_breaks_the_grammar_is_dropped_whole_and_the_parent_kept(st
     assert _states(state) == {}
 
 
+def test_the_first_value_of_a_repeated_key_counts():
+    assert _states("a=1,b=2", "a=3") == {"a": "1", "b": "2"}
+
+
 def test_32_members_and_256_characters_are_still_fine():
     assert len(_states(",".join(f"k{n}=1" for n in range(32)))) == 32
     assert _states("a=" + "x" * 256) == {"a": "x" * 256}
+
+
+def test_of_the_flags_only_the_known_ones_are_taken_over():
+    assert _extract(("traceparent", PARENT[:-2] + "ff")).trace_flags == 0b11
