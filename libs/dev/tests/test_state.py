@@ -92,8 +92,7 @@ def test_forgetting_removes_data_logs_and_secrets_and_keeps_the_claim(tmp_path):
     state.database("users").write_text("data")
     state.log("users").write_text("line")
     state.forget()
-    assert {path.name for path in tmp_path.iterdir()} == {"platform.json", "logs"}
-    assert not list((tmp_path / "logs").iterdir())
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["platform.json"]
     with pytest.raises(Trouble):
         State(tmp_path).claim()
     state.release()

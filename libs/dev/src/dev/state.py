@@ -24,7 +24,7 @@ class State:
 
     def database(self, service: str) -> Path:
         """Return where the service's SQLite file is."""
-        return self.folder / f"{service}.db"
+        return self.folder / "data" / f"{service}.db"
 
     def log(self, service: str) -> Path:
         """Return where the service's output goes."""
@@ -50,7 +50,7 @@ class State:
             Trouble: another process runs a platform here.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "logs").mkdir(exist_ok=True)
+        self._make_folders()
         deadline = time.monotonic() + 0.5
         while (file := _lock(self._record, fcntl.LOCK_EX)) is None:
             if time.monotonic() > deadline:
@@ -95,7 +95,11 @@ class State:
                 shutil.rmtree(path)
             elif path != self._record:
                 path.unlink()
-        (self.folder / "logs").mkdir()
+        self._make_folders()
+
+    def _make_folders(self) -> None:
+        for name in ("data", "logs"):
+            (self.folder / name).mkdir(exist_ok=True)
 
     def _owner(self) -> str:
         pid = (self.running() or {}).get("pid")

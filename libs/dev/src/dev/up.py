@@ -13,6 +13,15 @@ from dev.platform import Platform
 from dev.state import State
 
 _SESSION = """\
+curl -sw "\\n" {users}/v1/users -H 'content-type: application/json' \\
+  -d '{{"email": "ada@example.com", "password": "correct horse battery", "name": "Ada"}}'
+TOKEN=$(curl -s {users}/oauth2/token -d grant_type=password \\
+  -d username=ada@example.com -d 'password=correct horse battery' |
+  sed 's/.*"access_token":"\\([^"]*\\)".*/\\1/')
+curl -sw "\\n" {orders}/v1/orders -H "authorization: Bearer $TOKEN" \\
+  -H 'content-type: application/json' -H "idempotency-key: order-$(date +%s)" \\
+  -d '{{"currency": "EUR", "items": [{{"sku": "tea", "quantity": 2, "unit_price_minor": 450}}]}}'
+curl -sw "\\n" {orders}/v1/orders -H "authorization: Bearer $TOKEN"
 """
 
 
