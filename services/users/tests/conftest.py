@@ -10,7 +10,6 @@ from chassis_core.concerns.database import Database, DatabaseSettings
 from chassis_core.migrations import upgrade
 from chassis_core.testing import Telemetry, running
 from pydantic import SecretStr
-
 from users.main import app
 from users.settings import KeySettings, PasswordSettings, Settings
 

@@ -51,7 +51,6 @@ async def test_an_id_that_is_none_is_a_broken_rule(api):
 
 async def test_a_token_stays_good_for_its_time_but_shows_no_one_who_is_gone(api, database):
     from sqlalchemy import delete
-
     from users.models import User
 
     await api.register()

@@ -2,7 +2,6 @@ import asyncio
 
 import pytest
 from sqlalchemy import select
-
 from users.models import User
 
 
