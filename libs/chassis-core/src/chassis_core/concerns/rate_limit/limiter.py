@@ -60,7 +60,7 @@ class Limiter:
         self._shared = RedisLimiter(store, prefix=prefix) if store and has_redis else None
         self.memory = MemoryLimiter(max_keys=settings.max_keys)
         self._replicas = settings.replicas
-        self._shares: dict[Policy, Policy] = {}
+        self._shares: dict[str, Policy] = {}
         self._decisions = Counter(
             "rate_limit_decisions_total",
             "Decisions of each policy.",
@@ -77,8 +77,14 @@ class Limiter:
         keys = Gauge("rate_limit_tracked_keys", "Keys counted in this process.", registry=registry)
         keys.set_function(lambda: len(self.memory))
 
+    def hit_here(
+        self, policies: Sequence[Policy], key: str, cost: int
+    ) -> tuple[Decision, ...] | None:
+        """Return what `policies` answer if this process alone decides, else None."""
+        return None if self._shared else self.memory.hit(policies, key, cost)
+
     async def hit(
-        self, policies: Sequence[Policy], key: str, *, cost: int = 1, on_outage: OnOutage = "local"
+        self, policies: Sequence[Policy], key: str, cost: int = 1, on_outage: OnOutage = "local"
     ) -> tuple[Decision, ...]:
         """Return what `policies` answer; empty when a policy that fails open has no answer.
 
@@ -86,15 +92,18 @@ class Limiter:
             Unavailable: Redis fails and the policy fails closed.
         """
         if self._shared is None:
-            decisions = self.memory.count(policies, key, cost)
-        else:
-            try:
-                decisions = await self._shared.hit(policies, key, cost)
-            except ConnectionError:
-                decisions = self._without_redis(policies, key, cost, on_outage)
-        for policy, decision in zip(policies, decisions, strict=False):
-            self._outcome(policy.name, decision.allowed).inc()
-        return decisions
+            return self.memory.hit(policies, key, cost)
+        try:
+            return await self._shared.hit(policies, key, cost)
+        except ConnectionError:
+            return self._without_redis(policies, key, cost, on_outage)
+
+    def count(self, policy: str, allowed: bool) -> None:
+        """Count a decision in the metrics."""
+        if (child := self._children.get((policy, allowed))) is None:
+            child = self._decisions.labels(policy, "allowed" if allowed else "limited")
+            self._children[policy, allowed] = child
+        child.inc()
 
     def _without_redis(
         self, policies: Sequence[Policy], key: str, cost: int, on_outage: OnOutage
@@ -105,15 +114,9 @@ class Limiter:
             raise Unavailable("the limit cannot be checked now", headers={"Retry-After": "1"})
         if on_outage == "open":
             return ()
-        return self.memory.count([self._share(policy) for policy in policies], key, cost)
+        return self.memory.hit([self._share(policy) for policy in policies], key, cost)
 
     def _share(self, policy: Policy) -> Policy:
-        if policy not in self._shares:
-            self._shares[policy] = policy.shared_by(self._replicas)
-        return self._shares[policy]
-
-    def _outcome(self, policy: str, allowed: bool) -> Counter:
-        if (child := self._children.get((policy, allowed))) is None:
-            child = self._decisions.labels(policy, "allowed" if allowed else "limited")
-            self._children[policy, allowed] = child
-        return child
+        if policy.field not in self._shares:
+            self._shares[policy.field] = policy.shared_by(self._replicas)
+        return self._shares[policy.field]

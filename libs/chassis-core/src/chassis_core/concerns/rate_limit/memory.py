@@ -3,10 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 
-from chassis_core.concerns.rate_limit.policy import Decision, Policy, decide
-
-OVERFLOW = "*"
-"""The bucket that keys share when there is no room to count them apart."""
+from chassis_core.concerns.rate_limit.policy import Decision, Policy, decide, decide_one
 
 
 def monotonic() -> int:
@@ -27,32 +24,36 @@ class MemoryLimiter:
     def __init__(self, *, max_keys: int = 100_000, clock: Callable[[], int] = monotonic) -> None:
         self._max_keys = max_keys
         self._clock = clock
-        self._buckets: dict[Policy, _Buckets] = {}
+        self._buckets: dict[str, _Buckets] = {}
 
     def __len__(self) -> int:
         """Return the number of keys that are remembered, over all policies."""
         return sum(len(buckets) for buckets in self._buckets.values())
 
-    async def hit(
-        self, policies: Sequence[Policy], key: str, cost: int = 1
-    ) -> tuple[Decision, ...]:
+    def hit(self, policies: Sequence[Policy], key: str, cost: int = 1) -> tuple[Decision, ...]:
         """Use `cost` units of `key` under every policy if all allow it, and say what each says."""
-        return self.count(policies, key, cost)
-
-    def count(self, policies: Sequence[Policy], key: str, cost: int = 1) -> tuple[Decision, ...]:
-        """Do what `hit` does, without a coroutine."""
         now = self._clock()
+        if len(policies) == 1:
+            return (self._hit_one(policies[0], key, cost, now),)
         owners = [self._of(policy, now) for policy in policies]
         ahead = [owner.ahead(key, now) for owner in owners]
         decisions = decide(policies, ahead, cost)
         if all(decision.allowed for decision in decisions):
-            for policy, owner, used in zip(policies, owners, ahead, strict=True):
-                owner.put(key, now + used + cost * policy.unit, now)
+            for owner, used in zip(owners, ahead, strict=True):
+                owner.put(key, now + used + cost * owner.policy.unit, now)
         return decisions
 
+    def _hit_one(self, policy: Policy, key: str, cost: int, now: int) -> Decision:
+        owner = self._of(policy, now)
+        ahead = owner.ahead(key, now)
+        decision = decide_one(policy, ahead, cost)
+        if decision.allowed:
+            owner.put(key, now + ahead + cost * policy.unit, now)
+        return decision
+
     def _of(self, policy: Policy, now: int) -> "_Buckets":
-        if (buckets := self._buckets.get(policy)) is None:
-            buckets = self._buckets[policy] = _Buckets(policy, self._max_keys, now)
+        if (buckets := self._buckets.get(policy.field)) is None:
+            buckets = self._buckets[policy.field] = _Buckets(policy, self._max_keys, now)
         elif now >= buckets.turned + policy.window:
             buckets.turn(now)
         return buckets
@@ -65,14 +66,15 @@ class _Buckets:
     without a look at its keys; its memory is given back a little with each hit.
     """
 
-    __slots__ = ("_fresh", "_max_keys", "_old", "_policy", "_waste", "turned")
+    __slots__ = ("_fresh", "_max_keys", "_old", "_overflow", "_waste", "policy", "turned")
 
     def __init__(self, policy: Policy, max_keys: int, now: int) -> None:
-        self._policy = policy
+        self.policy = policy
         self._max_keys = max_keys
         self._fresh: dict[str, int] = {}
         self._old: dict[str, int] = {}
         self._waste: dict[str, int] = {}
+        self._overflow = 0
         self.turned = now
 
     def __len__(self) -> int:
@@ -86,14 +88,15 @@ class _Buckets:
         if arrival is None:
             arrival = self._old.get(key)
             if arrival is None and self._full(now):
-                arrival = self._fresh.get(OVERFLOW)
+                arrival = self._overflow
         return 0 if arrival is None or arrival <= now else arrival - now
 
     def put(self, key: str, arrival: int, now: int) -> None:
         """Remember when `key` is whole."""
         if key not in self._fresh and self._old.pop(key, None) is None and self._full(now):
-            key = OVERFLOW
-        self._fresh[key] = arrival
+            self._overflow = arrival
+        else:
+            self._fresh[key] = arrival
 
     def turn(self, now: int) -> None:
         """Begin a new generation; the one before the last is dropped."""
@@ -107,7 +110,7 @@ class _Buckets:
             self.turn(now)
         for _ in range(min(4, len(self._old))):
             key, arrival = self._old.popitem()
-            if arrival - now + self._policy.unit <= self._policy.window:
+            if arrival - now + self.policy.unit <= self.policy.window:
                 return False
             self._fresh[key] = arrival
         return True

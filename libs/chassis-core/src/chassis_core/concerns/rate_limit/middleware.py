@@ -6,11 +6,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core.concerns.rate_limit.client import By, key_of
 from chassis_core.concerns.rate_limit.limiter import Limiter, OnOutage
-from chassis_core.concerns.rate_limit.policy import Decision, Policy, fields, retry_after, state
+from chassis_core.concerns.rate_limit.policy import Decision, Policy, retry_after, state
 from chassis_core.problem import TooManyRequests
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
-Answers = list[tuple[tuple[Policy, ...], tuple[Decision, ...]]]
+Answers = list[tuple[Policy, Decision]]
 
 
 async def enforce(
@@ -28,11 +28,16 @@ async def enforce(
         TooManyRequests: a policy is used up.
         Unavailable: the store fails and the policy fails closed.
     """
-    decisions = await limiter.hit(policies, key_of(scope, by), cost=cost, on_outage=on_outage)
-    if not decisions:
-        return
-    scope.setdefault("chassis.limits", []).append((policies, decisions))
-    violated = [p.name for p, d in zip(policies, decisions, strict=True) if not d.allowed]
+    key = key_of(scope, by)
+    if (decisions := limiter.hit_here(policies, key, cost)) is None:
+        decisions = await limiter.hit(policies, key, cost, on_outage)
+    answers: Answers = scope.setdefault("chassis.limits", [])
+    violated = []
+    for policy, decision in zip(policies, decisions, strict=False):
+        answers.append((policy, decision))
+        limiter.count(policy.name, decision.allowed)
+        if not decision.allowed:
+            violated.append(policy.name)
     if violated:
         seconds = retry_after(decisions)
         extensions: dict[str, Any] = {"violated-policies": violated}
@@ -78,7 +83,7 @@ class RateLimitMiddleware:
             await self._enforce_default(scope)
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start" and answers:
+            if answers and message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_headers(answers)]
             await send(message)
 
@@ -96,6 +101,6 @@ class RateLimitMiddleware:
 
 
 def _headers(answers: Answers) -> list[tuple[bytes, bytes]]:
-    policy = ", ".join(fields(policies) for policies, _ in answers)
-    now = ", ".join(state(policies, decisions) for policies, decisions in answers)
-    return [(b"ratelimit-policy", policy.encode()), (b"ratelimit", now.encode())]
+    policies = ", ".join([policy.field for policy, _ in answers])
+    states = ", ".join([state(policy, decision) for policy, decision in answers])
+    return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", states.encode())]

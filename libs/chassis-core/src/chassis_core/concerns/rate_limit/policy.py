@@ -23,12 +23,14 @@ class Policy:
         limit: units that may be used at once.
         window: microseconds in which a used-up limit is whole again.
         unit: microseconds that one unit takes to come back.
+        field: its member of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11 §3).
     """
 
     name: str
     limit: int
     window: int
     unit: int
+    field: str
 
     @classmethod
     def of(cls, name: str, limit: int, seconds: int) -> "Policy":
@@ -40,7 +42,7 @@ class Policy:
         unit = -(-seconds * SECOND // limit) if limit > 0 else 0
         if unit < 10:
             raise ValueError(f"policy {name!r}: from 1 to 100000 a second, not {limit}/{seconds} s")
-        return cls(name, limit, unit * limit, unit)
+        return cls(name, limit, unit * limit, unit, f'"{name}";q={limit};w={seconds}')
 
     def shared_by(self, replicas: int) -> "Policy":
         """Return this policy's share of one replica, at least one unit."""
@@ -94,44 +96,33 @@ def decide(policies: Sequence[Policy], ahead: Sequence[int], cost: int) -> tuple
         ahead: for each, the microseconds until it is whole, before this request.
         cost: units that the request uses of each.
     """
-    admitted = all(a + cost * p.unit <= p.window for p, a in zip(policies, ahead, strict=True))
-    return tuple(
-        _decision(policy, used, cost, admitted=admitted)
-        for policy, used in zip(policies, ahead, strict=True)
-    )
+    pairs = list(zip(policies, ahead, strict=True))
+    fits = all(before + cost * policy.unit <= policy.window for policy, before in pairs)
+    return tuple([decide_one(policy, before, cost, fits) for policy, before in pairs])
 
 
-def _decision(policy: Policy, ahead: int, cost: int, *, admitted: bool) -> Decision:
-    need = cost * policy.unit
-    over = ahead + need - policy.window
-    if admitted:
+def decide_one(policy: Policy, ahead: int, cost: int, fits: bool = True) -> Decision:
+    """Return what one policy answers; the units are used if the others' quotas `fits` too."""
+    window, need = policy.window, cost * policy.unit
+    if ahead + need > window:
+        retry = (ahead + need - window) / SECOND if need <= window else -1.0
+        return Decision(False, policy.limit, (window - ahead) // policy.unit, ahead / SECOND, retry)
+    if fits:
         ahead += need
-    retry = 0.0 if over <= 0 else -1.0 if need > policy.window else over / SECOND
-    remaining = (policy.window - ahead) // policy.unit
-    return Decision(over <= 0, policy.limit, remaining, ahead / SECOND, retry)
+    return Decision(True, policy.limit, (window - ahead) // policy.unit, ahead / SECOND, 0.0)
 
 
-def fields(policies: Sequence[Policy]) -> str:
-    """Return the value of `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-11 §3)."""
-    return ", ".join(f'"{p.name}";q={p.limit};w={-(-p.window // SECOND)}' for p in policies)
+def state(policy: Policy, decision: Decision) -> str:
+    """Return the policy's member of `RateLimit` (same draft, §4): units left, seconds until more.
 
-
-def state(policies: Sequence[Policy], decisions: Sequence[Decision]) -> str:
-    """Return the value of `RateLimit` (same draft, §4): units left, and seconds until more."""
-    return ", ".join(
-        f'"{p.name}";r={d.remaining};t={_more(p, d)}'
-        for p, d in zip(policies, decisions, strict=True)
-    )
+    After those seconds there is one more unit, or enough of them if the request was refused.
+    """
+    allowed, limit, remaining, reset, wait = decision
+    if allowed and remaining < limit:
+        wait = reset - (limit - remaining - 1) * policy.unit / SECOND
+    return f'"{policy.name}";r={remaining};t={math.ceil(wait)}'
 
 
 def retry_after(decisions: Sequence[Decision]) -> int:
     """Return the whole seconds after which a refused request is let through, at least 1."""
     return max(1, math.ceil(max(decision.retry_after for decision in decisions)))
-
-
-def _more(policy: Policy, decision: Decision) -> int:
-    if not decision.allowed:
-        return math.ceil(decision.retry_after)
-    missing = decision.limit - decision.remaining
-    wait = decision.reset - (missing - 1) * policy.unit / SECOND
-    return math.ceil(wait) if missing else 0
