@@ -2,11 +2,18 @@
 
 import os
 import re
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, get_origin
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from chassis_core.concern import ConcernSettings
 from chassis_core.concerns.auth import AuthSettings
@@ -31,7 +38,11 @@ from chassis_core.concerns.tracing import TracingSettings
 from chassis_core.concerns.trusted_hosts import TrustedHostsSettings
 
 # Kubernetes and Docker links put these into every container that runs beside a service of the name.
-_SERVICE_LINK = re.compile(r"(SERVICE_(HOST|PORT.*)|PORT(_.*)?)")
+_SERVICE_LINK = re.compile(
+    r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
+    r"|(\w+_)?PORT=(tcp|udp|sctp)://.*",
+    re.DOTALL,
+)
 
 
 class InvalidSettings(SystemExit):
@@ -63,11 +74,25 @@ class ServerSettings(ConcernSettings):
     the telemetry's last flush it stays under the 30 s that Kubernetes grants."""
 
 
+class _Environment(EnvSettingsSource):
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except ValueError:
+            # The value of a mapping has no field; the caller then takes it as it is.
+            if field is None:
+                raise
+            if get_origin(field.annotation) not in {tuple, list, set, frozenset}:
+                return value
+            return [part.strip() for part in value.split(",") if part.strip()]
+
+
 class ServiceSettings(BaseSettings):
     """What every service can be told by its environment, under its own prefix.
 
     A service subclasses it, sets `env_prefix` and adds its own fields. `ORDERS_DATABASE__URL` is
-    the field `url` of the section `database` of the service whose prefix is `ORDERS_`.
+    the field `url` of the section `database` of the service whose prefix is `ORDERS_`. A list is
+    written as JSON or with commas.
 
     Raises:
         InvalidSettings: a value breaks a rule, or a name under the prefix is unknown.
@@ -111,6 +136,18 @@ class ServiceSettings(BaseSettings):
     pagination: PaginationSettings = PaginationSettings()
     clients: dict[str, ClientSettings] = {}
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - ours stands in its place
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the first that has one wins."""
+        return init_settings, _Environment(settings_cls), dotenv_settings, file_secret_settings
+
     def __init__(self, **values: Any) -> None:
         """Read the environment; `values` win over it."""
         _refuse_unknown_names(type(self))
@@ -129,14 +166,18 @@ def _refuse_unknown_names(settings: type[BaseSettings]) -> None:
     if not prefix:
         return
     fields = [field.upper() for field in settings.model_fields]
-    for variable in sorted(os.environ):
+    for variable, value in sorted(os.environ.items()):
         rest = variable.upper().removeprefix(prefix)
         field = rest.partition("__")[0]
-        if rest == variable.upper() or field in fields or _SERVICE_LINK.fullmatch(rest):
+        link = _SERVICE_LINK.fullmatch(f"{rest}={value}")
+        if rest == variable.upper() or field in fields or link:
             continue
-        close = get_close_matches(field, fields, n=1)
-        hint = f"; did you mean {prefix}{close[0]}?" if close else ""
-        raise InvalidSettings(f"unknown setting {variable}{hint}")
+        raise InvalidSettings(f"unknown setting {variable}{_hint(prefix, field, fields)}")
+
+
+def _hint(prefix: str, name: str, names: Iterable[str]) -> str:
+    close = get_close_matches(name, list(names), n=1)
+    return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
 def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
@@ -148,5 +189,15 @@ def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
             name = prefix + "__".join(path).upper()
         else:
             name = "__".join(path).upper() or "settings"
-        rules.append(f"{name}: {problem['msg']}")
+        if problem["type"] == "extra_forbidden":
+            rules.append(f"unknown setting {name}{_sibling(settings, prefix, path)}")
+        else:
+            rules.append(f"{name}: {problem['msg']}")
     return "invalid settings: " + "; ".join(rules)
+
+
+def _sibling(settings: type[BaseSettings], prefix: str, path: list[str]) -> str:
+    section, name = path[0], path[-1]
+    field = settings.model_fields.get(section)
+    fields = getattr(field and field.annotation, "model_fields", {})
+    return _hint(f"{prefix}{section}__".upper(), name.upper(), (field.upper() for field in fields))
