@@ -1,4 +1,4 @@
-"""Reads and writes the trace context that callers send (W3C Trace Context)."""
+"""Reads the trace context that callers send (W3C Trace Context)."""
 
 import re
 from collections.abc import Iterable
