@@ -88,7 +88,11 @@ CASES = {
     "422": Case(422, "POST", "/v1/orders", options={"json": {"quantity": SECRET}}),
     "400 not JSON": Case(400, "POST", "/v1/orders", options={"content": b"{", "headers": JSON}),
     "413 by length": Case(
-        413, "POST", "/v1/orders", options={"content": b" " * 2000, "headers": JSON}
+        413,
+        "POST",
+        "/v1/orders",
+        route="unmatched",
+        options={"content": b" " * 2000, "headers": JSON},
     ),
     "413 chunked": Case(
         413, "POST", "/v1/orders", options={"content": _chunks(20), "headers": JSON}
@@ -97,6 +101,7 @@ CASES = {
         415,
         "POST",
         "/v1/orders",
+        route="unmatched",
         options={"content": b"{}", "headers": JSON | {"content-encoding": "compress"}},
     ),
     "404 unmatched": Case(404, path=f"/nowhere/{SECRET}"[:9], route="unmatched"),
