@@ -102,14 +102,15 @@ def _stack(concerns: Sequence[Concern]) -> dict[Layer, Middleware]:
 
 
 def _refuse_twins(concerns: Sequence[Concern]) -> None:
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, object], str] = {}
     for concern in concerns:
-        claims = [("name", concern.name)]
+        claims: list[tuple[str, object]] = [("name", concern.name)]
         claims += [("layer", layer.name) for layer in concern.middleware]
-        claims += [("handler of", error.__name__) for error in concern.error_handlers]
+        claims += [("handler of", error) for error in concern.error_handlers]
         for kind, value in claims:
             if (owner := owners.get((kind, value))) is not None:
-                raise ComposeError(f"{owner!r} and {concern.name!r} share the {kind} {value!r}")
+                what = getattr(value, "__name__", value)
+                raise ComposeError(f"{owner!r} and {concern.name!r} share the {kind} {what!r}")
             owners[kind, value] = concern.name
 
 
