@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from chassis_core import Concern
 from chassis_core.concerns.database import Database
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
 from users.keys import KeyRing
 from users.passwords import Passwords
@@ -17,11 +18,13 @@ from users.tokens import AccessTokens, Clients, Grants, RefreshTokens
 class Identity:
     """Everything that knows who is who, made once an app."""
 
-    def __init__(self, settings: Settings, database: Database, ring: KeyRing) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, ring: KeyRing, registry: CollectorRegistry
+    ) -> None:
         access = AccessTokens(settings, ring)
         self.settings = settings
         self.ring = ring
-        self.passwords = Passwords(settings.passwords)
+        self.passwords = Passwords(settings.passwords, registry=registry)
         self.clients = Clients(settings)
         self.refresh = RefreshTokens(settings.tokens, database)
         self.grants = Grants(database, self.passwords, access, self.refresh)
@@ -36,12 +39,15 @@ CurrentIdentity = Annotated[Identity, Depends(_identity)]
 """The app's `Identity`, in a route's signature."""
 
 
-def identity(settings: Settings, database: Database, ring: KeyRing) -> Concern:
-    """Return the concern."""
+def identity(
+    settings: Settings, *, database: Database, ring: KeyRing, registry: CollectorRegistry
+) -> Concern:
+    """Return the concern; it keeps `ring` up with the database while the service runs."""
+    made = Identity(settings, database, ring, registry)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Mapping[str, Any]]:
         async with ring.following():
-            yield {"identity": Identity(settings, database, ring)}
+            yield {"identity": made}
 
     return Concern(name="identity", lifespan=lifespan, ready=ring.ready)

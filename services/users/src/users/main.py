@@ -14,6 +14,7 @@ def app(settings: Settings | None = None, **shared: Unpack[Shared]) -> App:
     """Return the app. It verifies the tokens that it issues with its own key ring."""
     settings = settings or Settings()
     shared = share(settings, **shared)
-    shared["keys"] = ring = KeyRing(settings, shared["database"])
-    own = [identity(settings, shared["database"], ring)]
-    return create_app(settings, routers=routers, concerns=own, **shared)
+    database, registry = shared["database"], shared["registry"]
+    shared["keys"] = ring = KeyRing(settings, database)
+    own = identity(settings, database=database, ring=ring, registry=registry)
+    return create_app(settings, routers=routers, concerns=[own], **shared)

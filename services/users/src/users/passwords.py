@@ -9,6 +9,7 @@ from unicodedata import normalize
 
 from anyio import CapacityLimiter, to_thread
 from chassis_core.problem import Unavailable
+from prometheus_client import CollectorRegistry, Counter, Gauge
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
@@ -23,7 +24,9 @@ SHORTEST, LONGEST = 12, 128
 class Passwords:
     """Hashes and verifies passwords without blocking the event loop."""
 
-    def __init__(self, settings: PasswordSettings) -> None:
+    def __init__(
+        self, settings: PasswordSettings, *, registry: CollectorRegistry | None = None
+    ) -> None:
         argon2id = Argon2Hasher(
             time_cost=settings.passes,
             memory_cost=settings.memory,
@@ -31,7 +34,14 @@ class Passwords:
         )
         self._hash = PasswordHash((argon2id,))
         self._limiter = CapacityLimiter(settings.concurrency)
-        self._queue = settings.queue
+        self._most = settings.concurrency + settings.queue
+        self._present = 0
+        registry = registry or CollectorRegistry()
+        present = Gauge("users_password_hashes", "Hashes that run or wait.", registry=registry)
+        present.set_function(lambda: self._present)
+        self._refused = Counter(
+            "users_password_hashes_refused", "Hashes that found the queue full.", registry=registry
+        )
         self._nobodys = _unmatched(settings)
 
     async def hash(self, password: str) -> str:
@@ -49,9 +59,14 @@ class Passwords:
         return await self._run(check)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        if self._limiter.statistics().tasks_waiting >= self._queue:
+        if self._present >= self._most:
+            self._refused.inc()
             raise Unavailable("too many logins at once", headers={"Retry-After": "1"})
-        return await to_thread.run_sync(work, limiter=self._limiter)
+        self._present += 1
+        try:
+            return await to_thread.run_sync(work, limiter=self._limiter)
+        finally:
+            self._present -= 1
 
 
 def _stable(password: str) -> str:

@@ -1,0 +1,65 @@
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from os import environ
+
+import pytest
+from users.keys import KeyRing
+
+
+@pytest.fixture
+async def users(settings, database_url, database):
+    """Run the `users` command on the test's database, where the service has started once."""
+    await KeyRing(settings, database).refresh()
+    own = {"USERS_DATABASE__URL": database_url}
+
+    def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-c", "from users.cli import main; main()", *arguments]
+        return subprocess.run(
+            command, env=environ | own | variables, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def states(listing: str) -> list[str]:
+    return [line.split()[1] for line in listing.splitlines()]
+
+
+async def test_the_keys_are_listed_with_their_states(users):
+    listed = users("keys", "list")
+    assert listed.returncode == 0, listed.stderr
+    assert sorted(states(listed.stdout)) == ["active", "next"]
+
+
+async def test_a_rotation_waits_until_others_have_seen_the_key(users):
+    refused = users("keys", "rotate")
+    assert refused.returncode == 1
+    assert "use --now" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+async def test_a_rotation_can_be_hurried_and_reports_to_the_audit_log(users):
+    rotated = users("keys", "rotate", "--now")
+    assert rotated.returncode == 0, rotated.stderr
+    assert "signs now" in rotated.stdout
+    assert "keys_rotated" in rotated.stdout + rotated.stderr
+    assert sorted(states(users("keys", "list").stdout)) == ["active", "next", "retired"]
+
+
+async def test_two_commands_at_once_leave_one_active_and_one_next_key(users):
+    with ThreadPoolExecutor() as pool:
+        runs = list(pool.map(lambda _: users("keys", "rotate", "--now"), range(2)))
+    assert {run.returncode for run in runs} <= {0, 1}
+    assert not any("Traceback" in run.stderr for run in runs)
+    found = states(users("keys", "list").stdout)
+    assert (found.count("active"), found.count("next")) == (1, 1)
+    assert found.count("retired") == sum(run.returncode == 0 for run in runs)
+
+
+async def test_a_wrong_setting_is_one_line(users):
+    failed = users("keys", "list", USERS_KEYS__ENCRYPTION_KEY="short")
+    assert failed.returncode == 1
+    assert "USERS_KEYS__ENCRYPTION_KEY" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert "short" not in failed.stderr
