@@ -2,12 +2,13 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Self
 from urllib.error import URLError
@@ -21,6 +22,7 @@ from dev.state import State
 Process = subprocess.Popen[bytes]
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 30.0
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OURS = ("USERS_", "ORDERS_", "OTEL_")
 _CHASSIS = str(Path(sys.executable).with_name("chassis"))
 
@@ -74,9 +76,11 @@ class Platform:
 
     def record(self) -> dict[str, object]:
         """Return what the other commands need to find this platform."""
+        traced = self.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] == self.collector.url
         return {
             "pid": os.getpid(),
-            "collector": self.collector.url,
+            "urls": {service: self.url(service) for service in SERVICES},
+            "collector": self.collector.url if traced else None,
             "environment": {
                 name: value for name, value in self.environment.items() if name.startswith(_OURS)
             },
@@ -151,6 +155,31 @@ class Platform:
         path = self.state.log(service)
         last = path.read_text("utf-8", "replace").splitlines()[-lines:]
         return "\n".join([f"; the end of {path}:", *(f"  {line}" for line in last)])
+
+
+@contextmanager
+def opened(state: State, told: Callable[[str], None], *, reset: bool = False) -> Iterator[Platform]:
+    """Claim the folder, start the platform in it, write the record; undo it all at the end.
+
+    SIGTERM and SIGHUP become `KeyboardInterrupt`, as Ctrl-C is, until the platform is told to stop.
+    """
+    for number in _STOPPING:
+        signal.signal(number, signal.default_int_handler)
+    state.claim()
+    try:
+        if reset:
+            state.forget()
+        for service in SERVICES:
+            state.log(service).unlink(missing_ok=True)
+        with Platform(state, os.environ, told) as platform:
+            state.record(**platform.record())
+            try:
+                yield platform
+            finally:
+                for number in _STOPPING:
+                    signal.signal(number, signal.SIG_IGN)
+    finally:
+        state.release()
 
 
 def _answers(url: str) -> bool:

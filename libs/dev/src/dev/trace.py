@@ -18,8 +18,10 @@ def main(arguments: Sequence[str]) -> int:
     if len(arguments) != 1:
         raise Trouble("which trace? For example the trace_id of a log line: ./dev trace ID")
     running = State().running()
-    if not running or "collector" not in running:
+    if not running:
         raise Trouble("the platform does not run: ./dev up")
+    if not running.get("collector"):
+        raise Trouble("its spans go to your own OTEL_EXPORTER_OTLP_ENDPOINT: look there")
     spans = fetch(running["collector"], arguments[0])
     if not spans:
         raise Trouble(f"no span of trace {arguments[0]!r} has come")
@@ -34,12 +36,19 @@ def fetch(collector: str, trace_id: str) -> list[Span]:
         return [Span(**span) for span in json.load(response)]
 
 
-def await_spans(collector: str, trace_id: str, count: int, seconds: float = 10) -> list[Span]:
-    """Return the spans of a trace once there are `count`, or what there is when time is up."""
+def await_trace(
+    collector: str, trace_id: str, services: set[str], seconds: float = 10
+) -> list[Span]:
+    """Return a trace once it is whole and names `services`, or what there is when time is up."""
     deadline = time.monotonic() + seconds
-    while len(found := fetch(collector, trace_id)) < count and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        spans = fetch(collector, trace_id)
+        known = {span.span_id for span in spans}
+        roots = [span.parent_id for span in spans if span.parent_id not in known]
+        if roots == [""] and services <= {span.service for span in spans}:
+            break
         time.sleep(0.05)
-    return found
+    return spans
 
 
 def draw(spans: Sequence[Span]) -> Iterator[str]:

@@ -1,15 +1,13 @@
 """`./dev up`: the platform until Ctrl-C."""
 
 import os
-import signal
 import time
 from argparse import ArgumentParser
 from collections.abc import Sequence
-from typing import NoReturn
 
 from dev.console import BOLD, DIM, paint, say
 from dev.environment import SERVICES
-from dev.platform import Platform
+from dev.platform import Platform, opened
 from dev.state import State
 
 _SESSION = """\
@@ -30,37 +28,16 @@ def main(arguments: Sequence[str]) -> int:
     parser = ArgumentParser("./dev up")
     parser.add_argument("--reset", action="store_true", help="forget data, logs and secrets first")
     options = parser.parse_args(arguments)
-    state = State()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
-    state.claim()
-    try:
-        if options.reset:
-            state.forget()
-        _serve(state)
-    except KeyboardInterrupt:
-        say("stopped", DIM)
-    finally:
-        state.release()
-    return 0
-
-
-def _serve(state: State) -> NoReturn:
-    for service in SERVICES:
-        state.log(service).unlink(missing_ok=True)
     began = time.monotonic()
-    with Platform(state, os.environ, told=lambda step: say(f"{step} …", DIM)) as platform:
-        state.record(**platform.record())
-        _greet(platform, time.monotonic() - began)
-        try:
+    try:
+        with opened(State(), lambda step: say(f"{step} …", DIM), reset=options.reset) as platform:
+            _greet(platform, time.monotonic() - began)
             while True:
                 time.sleep(0.2)
                 platform.check()
-        except KeyboardInterrupt:
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, signal.SIG_IGN)
-            say("\nstopping …", DIM)
-            raise
+    except KeyboardInterrupt:
+        say("stopped", DIM)
+    return 0
 
 
 def _greet(platform: Platform, seconds: float) -> None:
