@@ -1,14 +1,121 @@
-"""STUB body limit."""
+"""Body limit: a request's body is bounded, plain and, where it says JSON, strictly JSON."""
 
-from typing import Any
+import re
 
-from chassis_core.concern import Concern, ConcernSettings
+from pydantic import Field
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis_core import strict_json
+from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.problem import BadRequest, ContentTooLarge, Unprocessable, UnsupportedMediaType
+
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_JSON = re.compile(rb"\s*application/(?:[^\s;/]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+# What is left of the body is not worth reading.
+_CLOSE = {"Connection": "close"}
 
 
 class BodyLimitSettings(ConcernSettings):
-    """STUB."""
+    """What a request's body may be."""
+
+    max_bytes: int = Field(1_048_576, ge=1)
+    """Bytes of a body: 1 MiB holds any document a person writes, and a hundred of them at once
+    fit into a small container. Files belong in an object store."""
+    max_json_depth: int = Field(64, ge=1)
+    """How deeply arrays and objects may nest: far more than any model here, far less than what
+    makes a recursive reader fail."""
 
 
-def body_limit(settings: BodyLimitSettings, **_: Any) -> Concern:
-    """STUB."""
-    return Concern(name="body_limit")
+class BodyLimitMiddleware:
+    """Answers 413, 415, or 400 and 422 for JSON, before the app sees the body.
+
+    A `Content-Length` over the limit is refused before anything is read, a chunked body when its
+    sum passes the limit. JSON is checked when its last part is read, by `strict_json`; the app
+    then reads it as it likes. It stands inside a layer that answers problems.
+
+    Args:
+        app: the app within.
+        max_bytes: bytes of a body.
+        max_json_depth: nesting of a JSON body.
+    """
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_json_depth: int = 64) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._max_json_depth = max_json_depth
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request within the limit."""
+        if scope["type"] == "http" and _may_have_body(scope):
+            receive = self._limited(scope, receive)
+        await self._app(scope, receive, send)
+
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        strict = False
+        for name, value in scope["headers"]:
+            if name == b"content-length":
+                self._refuse_length(value)
+            elif name == b"content-encoding":
+                _refuse_encoding(value)
+            elif name == b"content-type":
+                strict = strict or _JSON.fullmatch(value) is not None
+        left = self._max_bytes
+        read: list[bytes] = []
+
+        async def limited() -> Message:
+            nonlocal left
+            message = await receive()
+            if message["type"] != "http.request":
+                return message
+            part = message.get("body", b"")
+            left -= len(part)
+            if left < 0:
+                raise self._too_large()
+            if strict:
+                read.append(part)
+                if not message.get("more_body", False):
+                    self._refuse_loose_json(b"".join(read))
+            return message
+
+        return limited
+
+    def _refuse_length(self, value: bytes) -> None:
+        if not _LENGTH.fullmatch(value):
+            raise BadRequest("Content-Length is not a number.", headers=_CLOSE)
+        if int(value) > self._max_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> ContentTooLarge:
+        text = f"The body is larger than {self._max_bytes} bytes."
+        return ContentTooLarge(text, headers=_CLOSE, max_bytes=self._max_bytes)
+
+    def _refuse_loose_json(self, body: bytes) -> None:
+        if not body:
+            return
+        try:
+            strict_json.loads(body, max_depth=self._max_json_depth)
+        except strict_json.MalformedJson as error:
+            raise BadRequest(f"The body is not JSON: {error}.") from None
+        except strict_json.ForbiddenJson as error:
+            raise Unprocessable(f"The body is JSON that is not taken: {error}.") from None
+
+
+def _may_have_body(scope: Scope) -> bool:
+    for name, _ in scope["headers"]:
+        if name in {b"content-length", b"transfer-encoding"}:
+            return True
+    # Later versions frame a body without a header (RFC 9113 §8.1).
+    return not scope.get("http_version", "1.1").startswith("1")
+
+
+def _refuse_encoding(value: bytes) -> None:
+    if value.strip().lower() != b"identity":
+        headers = {"Accept-Encoding": "identity"} | _CLOSE
+        raise UnsupportedMediaType("A body is taken without Content-Encoding.", headers=headers)
+
+
+def body_limit(settings: BodyLimitSettings) -> Concern:
+    """Return the concern that bounds and checks request bodies."""
+    middleware = Middleware(BodyLimitMiddleware, **settings.model_dump())
+    return Concern(name="body_limit", middleware={Layer.BODY_LIMIT: middleware})
