@@ -106,7 +106,12 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
         tracing(settings.tracing, provider=provider),
         metrics(settings.metrics, service=service, registry=registry),
         load(settings.load, registry=registry),
-        health(settings.health, service=service, settings_document=_public(settings)),
+        health(
+            settings.health,
+            service=service,
+            settings_document=_public(settings),
+            registry=registry,
+        ),
         client_address(settings.client_address),
         request_id(),
         security_headers(settings.security_headers, docs_paths=DOCS_PATHS),

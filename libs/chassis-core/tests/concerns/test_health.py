@@ -220,6 +220,15 @@ async def test_a_check_leaves_no_spans_and_sees_nothing_of_the_request(telemetry
     assert [span.name for span in telemetry.spans] == ["probe"]
 
 
+async def test_the_outcome_of_each_check_is_a_metric(telemetry) -> None:
+    fine, failing = Check("keys"), Check("redis", optional=True)
+    failing.error = OSError()
+    async with running(_app(fine, failing, registry=telemetry.registry)) as client:
+        await client.get("/readyz")
+    assert telemetry.sample("health_check_up", check="keys") == 1
+    assert telemetry.sample("health_check_up", check="redis") == 0
+
+
 async def test_a_change_is_logged_once_with_its_cause(caplog) -> None:
     check = Check()
     check.error = OSError("no route to host")

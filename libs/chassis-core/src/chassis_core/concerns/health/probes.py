@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter
+from prometheus_client import CollectorRegistry
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -90,6 +91,7 @@ def health(
     *,
     service: Service | None = None,
     settings_document: Mapping[str, Any] | None = None,
+    registry: CollectorRegistry | None = None,
 ) -> Concern:
     """Return the concern that answers `/livez`, `/readyz`, `/startupz` and `/info`.
 
@@ -97,8 +99,9 @@ def health(
         settings: the time limits.
         service: who answers.
         settings_document: the effective settings; what looks like a secret is redacted once more.
+        registry: where the outcome of each check is shown.
     """
-    readiness = Readiness(timeout=settings.timeout, ttl=settings.ttl)
+    readiness = Readiness(timeout=settings.timeout, ttl=settings.ttl, registry=registry)
     about = {
         "service": asdict(service) if service else {},
         "chassis_version": version("chassis-core"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from opentelemetry import context, trace
+from prometheus_client import CollectorRegistry, Gauge
 
 from chassis_core.concern import Check, Concern
 from chassis_core.problem import Problem
@@ -34,9 +35,16 @@ class Readiness:
         timeout: seconds that a check may take. One that outlasts its cancellation is not started
             again before it has ended.
         ttl: seconds for which a report is given again.
+        registry: where the outcome of each check is shown.
     """
 
-    def __init__(self, *, timeout: float = 1.0, ttl: float = 1.0) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = 1.0,
+        ttl: float = 1.0,
+        registry: CollectorRegistry | None = None,
+    ) -> None:
         self._timeout = timeout
         self._ttl = ttl
         self._report = Report()
@@ -44,6 +52,12 @@ class Readiness:
         self._round: asyncio.Task[Report] | None = None
         self._running: dict[str, asyncio.Task[None]] = {}
         self._draining = False
+        self._up = Gauge(
+            "health_check_up",
+            "1 if a concern's check passed when a probe last asked, else 0.",
+            ["check"],
+            registry=registry,
+        )
 
     async def report(self, concerns: Iterable[Concern]) -> Report:
         """Return the state of `concerns`, at most `ttl` seconds old."""
@@ -61,18 +75,24 @@ class Readiness:
         self._draining = True
 
     def close(self) -> None:
-        """Cancel the checks that are still under way."""
+        """Cancel the checks that are still under way, and forget them: the loop may end."""
         for task in self._running.values():
             task.cancel()
+        self._running.clear()
+        self._round = None
 
     async def _check(self, concerns: Iterable[Concern]) -> Report:
-        checked = [(concern, self._start(concern.name, concern.ready)) for concern in concerns
-                   if concern.ready is not None]  # fmt: skip
+        checked = [
+            (concern, self._start(concern.name, concern.ready))
+            for concern in concerns
+            if concern.ready is not None
+        ]
         if checked:
             await asyncio.wait([task for _, task in checked], timeout=self._timeout)
         checks: dict[str, Mapping[str, str]] = {}
         for concern, task in checked:
             checks[concern.name] = self._verdict(task, optional=concern.optional)
+            self._up.labels(concern.name).set(checks[concern.name]["status"] == "ok")
             self._tell_change(concern.name, checks[concern.name], task)
         found = {check["status"] for check in checks.values()}
         worst: Status = "degraded" if "degraded" in found else "ok"
