@@ -94,12 +94,13 @@ class Database:
         # A connection that hangs takes its time to be given up: that is not awaited here.
         if self._asked is None or self._asked.done():
             self._asked = asyncio.create_task(self._ask(check))
-        limit = self._settings.ready_timeout
-        done, _ = await asyncio.wait({self._asked}, timeout=limit)
-        if not done:
-            self._asked.cancel()
+            self._asked.add_done_callback(lambda task: task.cancelled() or task.exception())
+        asked, limit = self._asked, self._settings.ready_timeout
+        await asyncio.wait({asked}, timeout=limit)
+        if not asked.done() or asked.cancelled():
+            asked.cancel()
             raise TimeoutError(f"the database gave no answer within {limit:g} s")
-        await self._asked
+        asked.result()
 
     async def _ask(self, check: Check | None) -> None:
         async with self._probe.execution_options(sqlite_begin=sqlite.READS).connect() as connection:

@@ -73,13 +73,13 @@ async def _answer_failure(request: Request, error: DBAPIError) -> Response:
 
 async def _answer_unavailable(request: Request, error: Exception) -> Response:
     _log.warning("database unavailable", extra={"error.type": code(error)})
-    problem = Unavailable("The database cannot answer now.", headers={"Retry-After": RETRY_AFTER})
+    problem = Unavailable("the database cannot answer now", headers={"Retry-After": RETRY_AFTER})
     return _answer(problem, request, error)
 
 
 async def _answer_stale(request: Request, error: StaleDataError) -> Response:
     refused = PreconditionFailed if "if-match" in request.headers else Conflict
-    return _answer(refused("It was changed by another request meanwhile."), request, error)
+    return _answer(refused("it was changed by another request meanwhile"), request, error)
 
 
 def _answer(problem: Problem, request: Request, error: Exception) -> Response:
