@@ -1,6 +1,7 @@
 import time
+from uuid import UUID
 
-from chassis_core.ids import uuid7
+from chassis_core.ids import uuid7, uuid7_text
 
 
 def test_an_id_is_a_version_7_uuid_of_the_rfc_variant():
@@ -14,6 +15,12 @@ def test_ids_sort_by_the_millisecond_they_were_made_in():
     made = uuid7()
     after = time.time_ns() // 1_000_000
     assert before <= made.int >> 80 <= after
+
+
+def test_the_text_of_an_id_is_that_of_a_uuid():
+    text = uuid7_text()
+    assert str(UUID(text)) == text
+    assert UUID(text).version == 7
 
 
 def test_ten_thousand_ids_are_all_different():

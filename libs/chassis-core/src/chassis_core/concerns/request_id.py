@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core import context
 from chassis_core.concern import Concern, Layer
-from chassis_core.ids import uuid7
+from chassis_core.ids import uuid7_text
 
 HEADER = b"x-request-id"
 _ACCEPTED = re.compile(rb"[A-Za-z0-9._-]{1,128}")
@@ -28,7 +28,7 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _accepted(scope) or str(uuid7())
+        request_id = _accepted(scope) or uuid7_text()
         header = (HEADER, request_id.encode())
 
         async def send_with_id(message: Message) -> None:

@@ -54,6 +54,7 @@ class Pipeline:
             "environment": service.environment,
         }
         self._console = _console(settings, stream)
+        self._clock = (-1, "")
 
     def emit(
         self,
@@ -82,10 +83,18 @@ class Pipeline:
         self._write(line)
 
     def _begin(self, level: str, event: str) -> dict[str, Any]:
-        line = {"timestamp": timestamp(), "level": level, "event": event, **self._identity}
+        line = {"timestamp": self._timestamp(), "level": level, "event": event, **self._identity}
         if (request := context.current()) is not None:
             line["request_id"] = request.request_id
         return line | trace_fields()
+
+    def _timestamp(self) -> str:
+        second, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+        known, text = self._clock
+        if second != known:
+            text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+            self._clock = (second, text)
+        return f"{text}.{nanoseconds // 1_000_000:03}Z"
 
     def _write(self, line: dict[str, Any]) -> None:
         """Write a finished line, in one call, so that lines of threads do not mix."""
@@ -110,11 +119,6 @@ def _console(settings: LogsSettings, stream: BinaryIO | None) -> ConsoleRenderer
     if settings.format == "console" or (settings.format == "auto" and on_terminal):
         return ConsoleRenderer(colors=on_terminal)
     return None
-
-
-def timestamp() -> str:
-    """Return the time now, in UTC to the millisecond (RFC 3339)."""
-    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def trace_fields() -> dict[str, str]:
