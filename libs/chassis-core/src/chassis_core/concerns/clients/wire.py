@@ -56,7 +56,7 @@ class Wire:
         """
         given = min(left, self._settings.attempt_timeout)
         start = time.perf_counter()
-        outcome = "cancelled"
+        outcome, response = "cancelled", None
         with self._span(request, number) as span:
             self._address(request, span, left)
             try:
@@ -66,7 +66,7 @@ class Wire:
                 outcome = failed.outcome
                 raise
             finally:
-                _describe(span, outcome)
+                _describe(span, outcome, failed=response is None)
                 seconds = time.perf_counter() - start
                 self._metrics.observe(self._name, request.method, outcome, seconds)
         return response
@@ -151,10 +151,10 @@ class Wire:
             yield span
 
 
-def _describe(span: Span, outcome: str) -> None:
+def _describe(span: Span, outcome: str, *, failed: bool) -> None:
     if outcome.isdigit():
         span.set_attribute("http.response.status_code", int(outcome))
-    if not outcome.isdigit() or outcome >= "400":
+    if failed or outcome >= "400":
         span.set_attribute("error.type", outcome)
         span.set_status(StatusCode.ERROR)
 
