@@ -1,9 +1,8 @@
 """The client's address and scheme: the peer's, or what the rightmost untrusted hop gave."""
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -12,21 +11,26 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.concerns.client_address.hops import (
+    canonical_address,
+    forwarded,
+    from_right,
+    plain,
+)
 
 Header = Literal["x-forwarded-for", "forwarded"]
 
 # Longer than any address with a port, and short enough that the cache stays small.
 _LONGEST_NODE = 64
-_NODE = re.compile(r"(?:\[([^\[\]]+)\]|([\d.]+))(?::(\d{1,5}))?", re.ASCII)
-_PAIR = re.compile(
-    r"""[ \t]*([\w!#$%&'*+.^`|~-]+)=(?:"([^"\\]*)"|([^\s",;=\\]+))[ \t]*""", re.ASCII
-)
-_SCHEMES = {"http": {"http": "http", "https": "https"}, "websocket": {"http": "ws", "https": "wss"}}
+_SCHEMES = {
+    "http": {"http": "http", "https": "https"},
+    "websocket": {"http": "ws", "https": "wss"},
+}
 
 
 def _network(value: Any) -> Any:
     try:
-        network = ip_network(value)
+        network = ip_network("0.0.0.0/0" if value == "*" else value)
     except ValueError:
         raise ValueError(
             "must be a network such as 10.0.0.0/8, or the address of one proxy"
@@ -85,7 +89,7 @@ class ClientAddressMiddleware:
         self._trusted = tuple(trusted)
         self._max_hops = max_hops
         self._header = header.encode()
-        self._read = _forwarded if header == "forwarded" else _plain
+        self._read = forwarded if header == "forwarded" else plain
         self._hop: Callable[[str], Hop | None] = lru_cache(4096)(self._identify)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,7 +114,7 @@ class ClientAddressMiddleware:
 
     def _walk(self, scope: Scope, address: str) -> tuple[str, str]:
         scheme = ""
-        for entry in islice(_from_right(_joined(scope, self._header)), self._max_hops):
+        for entry in islice(from_right(_joined(scope, self._header)), self._max_hops):
             node, said = self._read(entry)
             scheme = said or scheme
             if (hop := self._hop(node[:_LONGEST_NODE])) is None:
@@ -118,12 +122,12 @@ class ClientAddressMiddleware:
             address = hop.address
             if not hop.trusted:
                 break
-        if self._read is _plain:
-            scheme = next(_from_right(_joined(scope, b"x-forwarded-proto")), "").lower()
+        if self._read is plain:
+            scheme = next(from_right(_joined(scope, b"x-forwarded-proto")), "").lower()
         return address, scheme
 
     def _identify(self, node: str) -> Hop | None:
-        if (ip := _address(node)) is None:
+        if (ip := canonical_address(node)) is None:
             return None
         return Hop(str(ip), any(ip in network for network in self._trusted))
 
@@ -143,45 +147,5 @@ def client_address(settings: ClientAddressSettings) -> Concern:
 
 
 def _joined(scope: Scope, header: bytes) -> str:
-    return b",".join([value for name, value in scope["headers"] if name == header]).decode(
-        "latin-1"
-    )
-
-
-def _from_right(entries: str) -> Iterator[str]:
-    end = len(entries)
-    while end >= 0 and entries:
-        start = entries.rfind(",", 0, end)
-        yield entries[start + 1 : end].strip(" \t")
-        end = start
-
-
-def _address(node: str) -> IPv4Address | IPv6Address | None:
-    try:
-        if not (match := _NODE.fullmatch(node)):
-            return _canonical(IPv6Address(node))
-        bracketed, dotted, port = match.groups(default="")
-        if int(port or 0) > 65_535:
-            return None
-        return IPv4Address(dotted) if dotted else _canonical(IPv6Address(bracketed))
-    except ValueError:
-        return None
-
-
-def _canonical(ip: IPv6Address) -> IPv4Address | IPv6Address:
-    return ip.ipv4_mapped or IPv6Address(int(ip))
-
-
-def _plain(entry: str) -> tuple[str, str]:
-    return entry, ""
-
-
-def _forwarded(element: str) -> tuple[str, str]:
-    pairs: dict[str, str] = {}
-    # A comma or semicolon inside quotes leaves parts that match nothing, which ends the walk.
-    for part in element.split(";"):
-        match = _PAIR.fullmatch(part)
-        if match is None or (name := match[1].lower()) in pairs:
-            return "", ""
-        pairs[name] = match[2] or match[3] or ""
-    return pairs.get("for", ""), pairs.get("proto", "").lower()
+    lines = [value for name, value in scope["headers"] if name == header]
+    return b",".join(lines).decode("latin-1")
