@@ -6,11 +6,14 @@ import pytest
 from chassis_core import ServiceSettings, compose, create_app
 from chassis_core.concerns.auth import (
     AuthSettings,
+    CurrentUser,
+    Key,
     Principal,
     auth,
     get_current_user,
     require_scopes,
 )
+from chassis_core.concerns.auth.keys import prepared
 from chassis_core.concerns.errors import errors
 from chassis_core.testing import Telemetry, running
 from chassis_core.testing.issuer import Issuer
@@ -116,7 +119,7 @@ async def test_the_openapi_document_shows_the_bearer_scheme_and_the_scopes(world
     assert operations["/scoped"] == [{"bearer": ["a:read", "b:read"]}]
 
 
-async def test_a_service_can_bring_keys_of_its_own_and_override_the_user() -> None:
+async def test_a_test_can_put_any_user_in_place() -> None:
     router = APIRouter()
 
     @router.get("/me")
@@ -129,6 +132,29 @@ async def test_a_service_can_bring_keys_of_its_own_and_override_the_user() -> No
     )
     async with running(app) as http:
         assert (await http.get("/me")).json() == "ada"
+
+
+async def test_a_service_verifies_by_keys_of_its_own(telemetry: Telemetry) -> None:
+    issuer = Issuer()
+    key = prepared(issuer.kid, "ES256", issuer.public_key().encode())
+
+    class Keys:
+        async def find(self, kid: str | None) -> Key | None:
+            return key if kid == issuer.kid else None
+
+    router = APIRouter()
+
+    @router.get("/me")
+    async def me(user: CurrentUser) -> str:
+        return user.subject
+
+    settings = AuthSettings(issuer=issuer.issuer, audience=issuer.audience)
+    service = ServiceSettings(name="test", auth=settings)
+    app = create_app(service, routers=[router], keys=Keys(), **telemetry.shared())
+    async with running(app) as http:
+        for kid, status in ((issuer.kid, 200), ("other", 401)):
+            bearer = {"Authorization": f"Bearer {issuer.token(header={'kid': kid})}"}
+            assert (await http.get("/me", headers=bearer)).status_code == status
 
 
 async def test_in_a_service_the_log_names_the_user_and_never_the_token(

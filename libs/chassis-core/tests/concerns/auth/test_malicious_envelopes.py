@@ -61,6 +61,16 @@ def self_signed(**header: Any) -> Forge:
     return forge
 
 
+def pointing(member: str, *, forged: bool) -> Forge:
+    """Point to a listener that counts who comes: another path of the issuer's own server."""
+
+    def forge(issuer: Issuer) -> str:
+        header = {member: issuer.url.replace("/.well-known/jwks.json", "/evil")}
+        return self_signed(**header)(issuer) if forged else issuer.token(header=header)
+
+    return forge
+
+
 def pem(issuer: Issuer) -> bytes:
     asymmetric = Issuer("ES256") if issuer.algorithm == "HS256" else issuer
     return asymmetric.public_key().encode()
@@ -101,7 +111,6 @@ def std_alphabet(issuer: Issuer) -> str:
 
 
 JWK = {"kty": "EC", "crv": "P-256", "kid": "key-1"}
-LISTENER = "http://127.0.0.1:1/keys"
 NESTED = b'{"a":' * 3000 + b"1" + b"}" * 3000
 
 CASES: dict[str, Forge] = {
@@ -132,10 +141,10 @@ CASES: dict[str, Forge] = {
     },
     **{f"6 key {key!r}": hmac_signed("HS256", key) for key in (b"", b"secret", b"\0")},
     "7 embedded jwk": self_signed(jwk=JWK),
-    "8 jku": self_signed(jku=LISTENER),
-    "8 jku, signed well": with_header(jku=LISTENER),
-    "9 x5u": self_signed(x5u=LISTENER),
-    "9 x5u, signed well": with_header(x5u=LISTENER),
+    "8 jku": pointing("jku", forged=True),
+    "8 jku, signed well": pointing("jku", forged=False),
+    "9 x5u": pointing("x5u", forged=True),
+    "9 x5u, signed well": pointing("x5u", forged=False),
     "10 x5c": self_signed(x5c=["MIIB"]),
     **{
         f"11 kid {kid[:24]!r}": hmac_signed("HS256", b"", kid=kid)
@@ -144,7 +153,7 @@ CASES: dict[str, Forge] = {
             "/dev/null",
             "x' UNION SELECT 'key",
             "$(id)",
-            LISTENER,
+            "https://evil.test/keys",
             "key-1\0",
             "k" * 6000,
             "",
@@ -200,6 +209,7 @@ async def test_a_token_with_a_lying_envelope_is_refused(world: Any, forge: Forge
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
     assert answer.json()["detail"] == "The bearer token is not valid."
     assert world.issuer.fetches == before
+    assert world.issuer.server.strays == 0
 
 
 async def test_the_same_token_unforged_is_accepted(world: Any) -> None:
@@ -230,3 +240,22 @@ async def test_every_family_verifies_its_own(open_world: Any, algorithm: str) ->
             async with open_world(issuer, issuer.settings(mode)) as world:
                 assert (await world.get(issuer.token())).status_code == 200
                 assert (await world.get(Issuer(algorithm).token() + "A")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "accepted, typ, status",
+    [
+        (("at+jwt",), "at+jwt", 200),
+        (("at+jwt",), "JWT", 401),
+        (("JWT",), "JWT", 200),
+        (("JWT",), "at+jwt", 401),
+        (("at+jwt", "JWT"), "JWT", 200),
+        (("at+jwt", "JWT"), "secevent+jwt", 401),
+    ],
+)
+async def test_only_the_types_that_the_settings_name_are_accepted(
+    open_world: Any, accepted: tuple[str, ...], typ: str, status: int
+) -> None:
+    issuer = Issuer()
+    async with open_world(issuer, issuer.settings(token_types=accepted)) as world:
+        assert (await world.get(issuer.token(header={"typ": typ}))).status_code == status

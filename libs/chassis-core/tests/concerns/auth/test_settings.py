@@ -35,7 +35,7 @@ def private_pem() -> str:
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a short secret": ({"mode": "hmac", "secret": "x" * 31}, "too short for HS256"),
-    "an empty secret": ({"mode": "hmac", "secret": ""}, "does not fit HS256"),
+    "an empty secret": ({"mode": "hmac", "secret": ""}, "mode hmac needs secret"),
     "a short secret for the hash": (
         {"mode": "hmac", "secret": "x" * 63, "algorithms": ("HS512",)},
         "too short for HS512",
@@ -102,6 +102,7 @@ def test_settings_that_are_unsafe_are_refused(fields: dict[str, Any], words: str
         {"mode": "jwks", "jwks_url": URL, "algorithms": ("RS256", "RS512")},
         {"mode": "public_key", "public_key": PEM.replace("\n", "\\n")},
         {"mode": "hmac", "secret": "x" * 32},
+        {"mode": "hmac", "secret": "x" * 32, "jwks_url": "", "public_key": ""},
     ],
 )
 def test_settings_that_are_safe_are_taken(fields: dict[str, Any]) -> None:

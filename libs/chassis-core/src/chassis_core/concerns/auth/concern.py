@@ -10,8 +10,9 @@ from prometheus_client import CollectorRegistry
 
 from chassis_core.concern import Concern
 from chassis_core.concerns.auth.jwks import Jwks
-from chassis_core.concerns.auth.keys import KeySource, NoKeys, StaticKey, hmac_key, public_key
+from chassis_core.concerns.auth.keys import KeySource
 from chassis_core.concerns.auth.settings import AuthSettings
+from chassis_core.concerns.auth.static_keys import NoKeys, StaticKey, hmac_key, public_key
 from chassis_core.concerns.auth.verifier import Verifier
 
 log = logging.getLogger(__name__)
@@ -60,8 +61,8 @@ def _source(
 ) -> KeySource:
     if settings.mode == "jwks":
         return Jwks(settings, registry=registry, transport=transport)
-    if settings.secret is not None:
+    if settings.secret:
         return StaticKey(hmac_key(settings.secret.get_secret_value(), settings.accepted))
-    if settings.public_key is not None:
+    if settings.public_key:
         return StaticKey(public_key(settings.public_key, settings.accepted))
     return NoKeys()

@@ -18,7 +18,8 @@ from chassis_core.problem import Forbidden, Unauthenticated, Unavailable
 
 log = logging.getLogger(__name__)
 
-_SCOPE_KEY = "chassis.principal"
+PRINCIPAL = "chassis.principal"
+"""Scope key of the verified principal, for concerns that count or keep things by caller."""
 _RETRY_AFTER = "5"
 
 
@@ -36,9 +37,9 @@ class BearerToken(SecurityBase):
             Unauthenticated: there is no token, or none to be believed.
             Unavailable: there are no keys to tell by.
         """
-        known: Principal | None = request.scope.get(_SCOPE_KEY)
+        known: Principal | None = request.scope.get(PRINCIPAL)
         if known is None:
-            known = request.scope[_SCOPE_KEY] = await _authenticate(request)
+            known = request.scope[PRINCIPAL] = await _authenticate(request)
         return known
 
 

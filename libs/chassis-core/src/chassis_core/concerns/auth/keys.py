@@ -1,10 +1,9 @@
-"""Keys that verify tokens: what one is, where they come from, and the two that never change."""
+"""Keys that verify tokens: what one is, and where they come from."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.algorithms import Algorithm, get_default_algorithms
 from jwt.exceptions import InvalidKeyError
 
@@ -74,24 +73,6 @@ class KeySource(Protocol):
         """
 
 
-class StaticKey:
-    """The one key of a configuration, whatever name a token gives it."""
-
-    def __init__(self, key: Key) -> None:
-        self._key = key
-
-    async def find(self, kid: str | None) -> Key:  # noqa: ARG002 - part of the protocol
-        """Return the key."""
-        return self._key
-
-
-class NoKeys:
-    """No key at all: every token is refused."""
-
-    async def find(self, kid: str | None) -> None:
-        """Return nothing."""
-
-
 def bundle(keys: Sequence[Key]) -> Key:
     """Return the first of `keys` with the rest as its `others`."""
     first, *others = keys
@@ -112,50 +93,3 @@ def prepared(kid: str | None, algorithm: str, material: Any) -> Key:
     if implementation.check_key_length(ready):
         raise ValueError(f"the key is too short for {algorithm}")
     return Key(kid, algorithm, ready)
-
-
-def hmac_key(secret: str, algorithms: Sequence[str]) -> Key:
-    """Return the key of a shared secret.
-
-    Raises:
-        ValueError: it is shorter than the hash of the algorithm (RFC 7518 §3.2), or it is a public
-            key, which is no secret.
-    """
-    return bundle([prepared(None, name, secret.encode()) for name in algorithms])
-
-
-def public_key(pem: str, algorithms: Sequence[str]) -> Key:
-    """Return the key of a public key in PEM; line ends may be written as backslash and n.
-
-    Args:
-        pem: the key, as SubjectPublicKeyInfo.
-        algorithms: what it may verify; when empty, what its type is made for.
-
-    Raises:
-        ValueError: it is a private key, or no key, or does not fit the algorithms.
-    """
-    text = pem.replace("\\n", "\n")
-    if "PRIVATE KEY" in text:
-        raise ValueError("a private key stands where the public key belongs: replace it at once")
-    try:
-        material = load_pem_public_key(text.encode())
-    except ValueError:
-        raise ValueError("not a public key in PEM") from None
-    return bundle(
-        [prepared(None, name, material) for name in algorithms or [default_algorithm(material)]]
-    )
-
-
-def default_algorithm(material: Any) -> str:
-    """Return the algorithm that a public key is commonly used with.
-
-    Raises:
-        ValueError: its type is not one that verifies tokens.
-    """
-    for name in ("ES256", "ES384", "ES512", "RS256", "EdDSA"):
-        try:
-            ALGORITHMS[name].prepare_key(material)
-        except (InvalidKeyError, TypeError):
-            continue
-        return name
-    raise ValueError("the key is none of RSA, EC (P-256, P-384, P-521) and EdDSA")

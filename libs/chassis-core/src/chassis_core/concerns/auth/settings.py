@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, model_validator
 
 from chassis_core.concern import ConcernSettings
-from chassis_core.concerns.auth.keys import FAMILIES, hmac_key, public_key
+from chassis_core.concerns.auth.keys import FAMILIES
+from chassis_core.concerns.auth.static_keys import hmac_key, public_key
 
 Mode = Literal["none", "hmac", "public_key", "jwks"]
 KEY_FIELDS: dict[Mode, str] = {
@@ -22,7 +23,8 @@ class AuthSettings(ConcernSettings):
     """Which tokens are believed.
 
     The key of exactly one mode may be set, and the algorithms are of one family: a service that
-    accepts two kinds of key for one token can be made to use the wrong one.
+    accepts two kinds of key for one token can be made to use the wrong one. An empty key is none,
+    so that the environment can take away one that the service sets by default.
     """
 
     mode: Mode = "none"
@@ -82,20 +84,20 @@ class AuthSettings(ConcernSettings):
         """The algorithms accepted, with the mode's own in place of an empty list."""
         if self.algorithms:
             return self.algorithms
-        if self.mode == "public_key" and self.public_key is not None:
+        if self.mode == "public_key" and self.public_key:
             return (public_key(self.public_key, ()).algorithm,)
         return ("HS256",) if self.mode == "hmac" else ("ES256",)
 
     @model_validator(mode="after")
     def _one_mode(self) -> Self:
         needed = KEY_FIELDS.get(self.mode)
-        given = {name for name in KEY_FIELDS.values() if getattr(self, name) is not None}
+        given = {name for name in KEY_FIELDS.values() if getattr(self, name)}
         if needed and needed not in given:
             raise ValueError(f"mode {self.mode} needs {needed}")
         if needed and not (self.issuer and self.audience):
             raise ValueError(f"mode {self.mode} needs issuer and audience")
         if extra := sorted(given - {needed}):
-            raise ValueError(f"mode {self.mode} does not go with {' and '.join(extra)}: remove it")
+            raise ValueError(f"mode {self.mode} does not go with {' and '.join(extra)}: empty it")
         return self
 
     @model_validator(mode="after")
@@ -111,11 +113,11 @@ class AuthSettings(ConcernSettings):
 
     @model_validator(mode="after")
     def _usable_key(self) -> Self:
-        if self.secret is not None:
+        if self.secret:
             hmac_key(self.secret.get_secret_value(), self.accepted)
-        if self.public_key is not None:
+        if self.public_key:
             public_key(self.public_key, self.accepted)
-        if self.jwks_url is not None:
+        if self.jwks_url:
             _check_url(self.jwks_url, allow_http=self.jwks_allow_http)
         return self
 
