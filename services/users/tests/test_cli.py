@@ -63,3 +63,10 @@ async def test_a_wrong_setting_is_one_line(users):
     assert "USERS_KEYS__ENCRYPTION_KEY" in failed.stderr
     assert "Traceback" not in failed.stderr
     assert "short" not in failed.stderr
+
+
+async def test_a_database_that_is_not_there_is_one_line(users, tmp_path):
+    failed = users("keys", "list", USERS_DATABASE__URL=f"sqlite:///{tmp_path / 'none.db'}")
+    assert failed.returncode == 1
+    assert "USERS_DATABASE__URL" in failed.stderr
+    assert "Traceback" not in failed.stderr

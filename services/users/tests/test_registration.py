@@ -1,8 +1,12 @@
 import asyncio
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import select
+from users.accounts import register
 from users.models import User
+from users.passwords import Passwords
+from users.schemas import Registration
 
 
 async def test_registering_answers_with_the_profile_and_where_it_is(api):
@@ -89,3 +93,15 @@ async def test_one_address_may_register_ten_times_a_minute(api):
     answers = [await api.register(f"ann{n}@example.org") for n in range(11)]
     assert [answer.status_code for answer in answers] == [201] * 10 + [429]
     assert int(answers[-1].headers["retry-after"]) >= 1
+
+
+async def test_a_registration_that_is_rolled_back_leaves_no_line(database, settings, capfd):
+    wanted = Registration(email="ann@example.org", password="correct horse battery", name="Ann")
+    passwords = Passwords(settings.passwords)
+    for fails in (True, False):
+        with suppress(ZeroDivisionError):
+            async with database.session() as session:
+                await register(session, passwords, wanted)
+                _ = 1 / (not fails)
+        said = "".join(capfd.readouterr())
+        assert ("user_registered" in said) is not fails

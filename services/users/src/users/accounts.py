@@ -1,17 +1,18 @@
 """Users: how one becomes one, and proves to be one."""
 
 import re
+from functools import partial
 
 from chassis_core import get_logger
 from chassis_core.concerns.database import Database, unique_violation
 from chassis_core.problem import Conflict
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from users.models import User
 from users.passwords import Passwords
-from users.schemas import EMAIL, Registration
+from users.schemas import EMAIL, LONGEST_EMAIL, Registration
 
 log = get_logger(__name__)
 
@@ -34,7 +35,8 @@ async def register(session: AsyncSession, passwords: Passwords, wanted: Registra
         if unique_violation(error) is None:
             raise
         raise Conflict("this email is registered already") from None
-    log.info("user_registered", user_id=str(user.id))
+    line = partial(log.info, "user_registered", user_id=str(user.id))
+    event.listen(session.sync_session, "after_commit", lambda _: line(), once=True)
     return user
 
 
@@ -54,7 +56,7 @@ async def authenticate(
 
 
 async def _find(database: Database, email: str) -> User | None:
-    if not _EMAIL.fullmatch(email):
+    if len(email) > LONGEST_EMAIL or not _EMAIL.fullmatch(email):
         return None
     async with database.session(read_only=True) as session:
         return await session.scalar(select(User).where(User.email == email.lower()))

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from chassis_core.concerns.database import Database
+from sqlalchemy.exc import SQLAlchemyError
 
 from users.keys import RotationRefused, Vault, rotate, stored_keys
 from users.settings import Settings
@@ -48,8 +49,14 @@ def _run(work: Callable[[Settings, Database], Awaitable[None]]) -> None:
     try:
         asyncio.run(_with_database(work))
     except RotationRefused as refused:
-        typer.echo(f"not rotated: {refused}", err=True)
-        raise typer.Exit(1) from None
+        _fail(f"not rotated: {refused}")
+    except SQLAlchemyError as error:
+        _fail(f"USERS_DATABASE__URL: down or not migrated ({type(error).__name__})")
+
+
+def _fail(reason: str) -> NoReturn:
+    typer.echo(reason, err=True)
+    raise typer.Exit(1)
 
 
 async def _with_database(work: Callable[[Settings, Database], Awaitable[None]]) -> None:

@@ -12,8 +12,10 @@ from users.passwords import LONGEST, SHORTEST
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 EMAIL = rf"^[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+$"
 """The valid address of the HTML standard, in a domain that has a dot."""
+LONGEST_EMAIL = 254
+"""Characters in an address (RFC 5321 §4.5.3.1.3, without the angle brackets)."""
 
-Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=254, to_lower=True)]
+Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=LONGEST_EMAIL, to_lower=True)]
 Name = Annotated[
     str,
     StringConstraints(

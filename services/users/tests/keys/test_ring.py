@@ -14,10 +14,10 @@ from chassis_core.testing import running
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from pydantic import SecretStr
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from users.keys import KeyRing, Vault, rotate
 from users.main import app
-from users.models import SigningKey
+from users.models import KeyState, SigningKey
 from users.settings import KeySettings, Settings
 
 
@@ -25,7 +25,7 @@ async def until(condition, within: float = 5.0):
     """Poll until an async condition holds."""
     async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110 - what changes is another process's
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.1)
 
 
 def stranger() -> str:
@@ -123,8 +123,6 @@ async def test_the_encryption_key_can_be_replaced_while_both_are_given(ring, set
 
 
 async def test_a_key_whose_row_was_swapped_is_not_signed_with(ring, settings, database):
-    from users.models import KeyState
-
     foreign = Vault(settings.keys.encryption_key).generate(KeyState.ACTIVE)
     async with database.session() as session:
         await session.execute(update(SigningKey).values(sealed=foreign.sealed))
@@ -154,6 +152,33 @@ async def test_a_process_that_has_lost_sight_of_the_keys_signs_nothing(settings,
     with pytest.raises(Unavailable):
         blind.signer()
     assert await blind.find(ring.signer().kid) is not None
+
+
+async def test_no_refresh_token_is_used_up_while_nothing_can_be_signed(settings, database, api_of):
+    key = settings.keys.encryption_key.get_secret_value().encode()
+    hasty = sealed_with(settings, key, stale_after=0.2)
+    foreign = Vault(sealed_with(settings, Fernet.generate_key()).keys.encryption_key)
+    async with running(app(hasty)) as http:
+        api = api_of(http)
+
+        async def signs():
+            answer = await api.token("client_credentials", auth=api.service)
+            return answer.status_code == 200
+
+        async def signs_nothing():
+            answer = await api.token("client_credentials", auth=api.service)
+            return answer.status_code == 503
+
+        await api.register()
+        token = (await api.login()).json()["refresh_token"]
+        await rotate(database, foreign, published_for=0)
+        await until(signs_nothing)
+        assert (await api.refresh(token)).status_code == 503
+        async with database.session() as session:
+            unreadable = SigningKey.state == KeyState.NEXT
+            await session.execute(delete(SigningKey).where(unreadable))
+        await until(signs)
+        assert (await api.refresh(token)).status_code == 200
 
 
 async def test_before_the_first_look_no_token_can_be_judged(settings, database):

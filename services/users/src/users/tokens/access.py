@@ -18,6 +18,10 @@ class AccessTokens:
         self._ring = ring
         self.lifetime = settings.tokens.access_lifetime
 
+    def require_key(self) -> None:
+        """Raise `Unavailable` if no token could be signed now."""
+        self._ring.signer()
+
     def issue(
         self, *, subject: str, client_id: str, scopes: Sequence[str], roles: Sequence[str] = ()
     ) -> str:

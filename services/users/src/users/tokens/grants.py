@@ -43,7 +43,9 @@ class Grants:
 
         Raises:
             Refusal: it may not have them.
+            Unavailable: none can be signed now, and nothing was used up.
         """
+        self._access.require_key()
         if form.grant_type is None:
             raise Refusal("invalid_request", "grant_type is missing")
         kind = self._kinds.get(form.grant_type)

@@ -60,7 +60,7 @@ class RefreshTokens:
         digest = _digest(token)
         unused = (RefreshToken.digest == digest) & RefreshToken.used_at.is_(None)
         async with self._database.session() as session:
-            # The write comes first: on SQLite a transaction that has read may not become a writer.
+            # The write comes first: it is the lock that lets one of two uses win.
             spend = update(RefreshToken).where(unused).values(used_at=now())
             spent = await session.scalar(spend.returning(RefreshToken.family_id))
             family = await _family(session, digest)
