@@ -1,7 +1,7 @@
-"""The orders service under test: migrated, with a users service that can fail, and two customers."""
+"""The orders service under test: migrated, with users that can fail, and customers."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pytest
 from chassis_core import App, create_app
 from chassis_core.concerns.clients import ClientSettings
 from chassis_core.concerns.database import Database, DatabaseSettings
+from chassis_core.concerns.idempotency import IdempotencySettings
 from chassis_core.migrations import upgrade
 from chassis_core.testing import Telemetry, running
 from chassis_core.testing.issuer import Issuer
@@ -94,9 +95,10 @@ def issuer() -> Issuer:
 async def settings(database_url: str, issuer: Issuer) -> Settings:
     """Settings of a migrated database, and of a users service that is soon given up."""
     settings = Settings(
-        database=DatabaseSettings(url=SecretStr(database_url), lock_timeout=10),
+        database=DatabaseSettings(url=SecretStr(database_url), lock_timeout=10, pool_timeout=10),
         auth=issuer.settings(),
-        clients={"users": ClientSettings(url="http://users.test", timeout=0.3, attempts=1)},
+        clients={"users": ClientSettings(url="http://users.test", attempts=1)},
+        idempotency=IdempotencySettings(purge_interval=0),
     )
     await upgrade(settings.database, MIGRATIONS)
     return settings
@@ -122,15 +124,25 @@ async def http(app: App) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-def ann(http: httpx2.AsyncClient, issuer: Issuer) -> Customer:
-    """A customer."""
-    return Customer(http, issuer.token("ann"))
+def customer(http: httpx2.AsyncClient, issuer: Issuer) -> Callable[..., Customer]:
+    """Make a customer by name, of this instance of the service or of another."""
+
+    def make(name: str, http: httpx2.AsyncClient = http) -> Customer:
+        return Customer(http, issuer.token(name))
+
+    return make
 
 
 @pytest.fixture
-def bob(http: httpx2.AsyncClient, issuer: Issuer) -> Customer:
+def ann(customer: Callable[..., Customer]) -> Customer:
+    """A customer."""
+    return customer("ann")
+
+
+@pytest.fixture
+def bob(customer: Callable[..., Customer]) -> Customer:
     """Another customer."""
-    return Customer(http, issuer.token("bob"))
+    return customer("bob")
 
 
 @pytest.fixture
