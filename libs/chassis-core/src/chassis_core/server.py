@@ -16,7 +16,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from chassis_core.compose import App
-from chassis_core.protocol import StrictProtocol
+from chassis_core.protocol import StrictConfig, StrictProtocol
 from chassis_core.settings import ServerSettings, ServiceSettings
 
 FAILED_TO_START = 3
@@ -55,8 +55,8 @@ def serve(app: App, settings: ServiceSettings) -> int:
 
 async def _serve(app: App, settings: ServiceSettings) -> int:
     server = settings.server
-    public_socket, admin_socket = _bind(server, "port"), _bind(server, "admin_port")
-    public, admin = _Listener(app, server), _Listener(app.admin, server)
+    public_socket, admin_socket = bind(server, "port"), bind(server, "admin_port")
+    public, admin = Listener(app, server), Listener(app.admin, server)
     signals = _Signals(public)
     async with admin.open(admin_socket), _lifespan(app) as state:
         admin.lifespan.state.update(state)
@@ -71,6 +71,7 @@ async def _serve(app: App, settings: ServiceSettings) -> int:
             delay = _drain_delay(settings)
             _log.info("draining", extra={"delay": delay})
             app.drain()
+            public.drain()
             with suppress(TimeoutError):
                 await asyncio.wait_for(signals.second.wait(), delay)
         _log.info("drained")
@@ -101,7 +102,12 @@ def _explain(error: Exception) -> str:
     return f"{type(error).__name__}: {reason} ({Path(frame.filename).name}:{frame.lineno})"
 
 
-def _bind(settings: ServerSettings, name: str) -> socket.socket:
+def bind(settings: ServerSettings, name: str) -> socket.socket:
+    """Return a socket on the port that the field `name` of the settings holds.
+
+    Raises:
+        CannotStart: the port is taken or forbidden.
+    """
     host, port = settings.host, getattr(settings, name)
     sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -125,7 +131,7 @@ def _port(sock: socket.socket) -> int:
 class _Signals:
     """Counts SIGTERM and SIGINT: end in order, end without waiting, and then the system's way."""
 
-    def __init__(self, public: "_Listener") -> None:
+    def __init__(self, public: "Listener") -> None:
         self.first, self.second = asyncio.Event(), asyncio.Event()
         self._public = public
         self._main = asyncio.current_task()
@@ -145,11 +151,16 @@ class _Signals:
             self._loop.remove_signal_handler(number)
 
 
-class _Listener(uvicorn.Server):
-    """One of uvicorn's servers, without its signals, its lifespan and its log lines."""
+class Listener(uvicorn.Server):
+    """One of uvicorn's servers, without its signals, its lifespan and its log lines.
+
+    Args:
+        app: what it serves.
+        settings: its limits and timeouts.
+    """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
-        config = uvicorn.Config(
+        self.edge = config = StrictConfig(
             app,
             http=StrictProtocol,
             ws="none",
@@ -162,9 +173,11 @@ class _Listener(uvicorn.Server):
             proxy_headers=False,
             forwarded_allow_ips="127.0.0.1",
             workers=1,
+            reset_contextvars=True,
             timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type] # seconds for call_later
             timeout_graceful_shutdown=settings.shutdown_timeout,  # type: ignore[arg-type] # likewise
         )
+        config.limits = settings
         config.load()
         super().__init__(config)
         self.lifespan = config.lifespan_class(config)
@@ -180,6 +193,13 @@ class _Listener(uvicorn.Server):
             self.should_exit = True
             await ticking
             await self.shutdown([sock])
+
+    def drain(self) -> None:
+        """Let every answer from now on say that its connection closes."""
+        self.edge.draining = True
+        for connection in self.server_state.connections:
+            if isinstance(connection, StrictProtocol):
+                connection.drain()
 
     def drop(self) -> None:
         """End the requests in flight now."""

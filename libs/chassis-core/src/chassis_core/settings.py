@@ -65,6 +65,12 @@ class ServerSettings(ConcernSettings):
     """Header lines in one request; more are answered 431."""
     max_header_bytes: int = Field(16_384, ge=1024)
     """Bytes of request line and headers; more are answered 431."""
+    header_timeout: float = Field(10.0, gt=0)
+    """Seconds from the first byte of a request, or the opening of a connection, until its headers
+    are there; slower ones are answered 408. A phone on a bad line needs two."""
+    body_timeout: float = Field(15.0, gt=0)
+    """Seconds for which a body may stop coming while it is waited for; then 408. The request's
+    own deadline bounds a body that trickles."""
     drain_delay: float | None = Field(None, ge=0)
     """Seconds between SIGTERM and the closing of the listener, while readiness says no: new
     requests keep coming until every proxy has heard. None is 5 in staging and production, where

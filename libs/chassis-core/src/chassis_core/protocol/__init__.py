@@ -1,0 +1,5 @@
+"""HTTP/1.1 at the edge, read strictly (RFC 9112): what may be misread is refused and closed."""
+
+from chassis_core.protocol.strict import StrictConfig, StrictProtocol
+
+__all__ = ["StrictConfig", "StrictProtocol"]
