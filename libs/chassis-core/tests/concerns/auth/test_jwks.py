@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from chassis_core.concerns.auth import KeysUnavailable
+from chassis_core.concerns.auth import Jwks, KeysUnavailable
 from chassis_core.testing.issuer import Issuer
+from prometheus_client import CollectorRegistry
 
 QUICK = {"jwks_ttl": 1.0, "jwks_cooldown": 0.1, "jwks_timeout": 0.5, "jwks_wait": 0.3}
 
@@ -175,3 +176,22 @@ async def test_two_apps_keep_keys_apart(open_world: Any, issuer: Issuer) -> None
         assert (await ours.get(issuer.token())).status_code == 200
         assert (await ours.get(other.token())).status_code == 401
         assert (await theirs.get(other.token())).status_code == 200
+
+
+def test_an_app_can_be_started_again_in_another_event_loop() -> None:
+    issuer = Issuer()
+    registry = CollectorRegistry()
+
+    async def once(keys: Jwks) -> bool:
+        async with issuer.serve(), keys.running():
+            return await keys.find(issuer.kid) is not None and await keys.find("unknown") is None
+
+    async def first_url() -> str:
+        async with issuer.serve():
+            return issuer.url
+
+    asyncio.run(first_url())
+    keys = Jwks(issuer.settings("jwks", jwks_cooldown=0.1), registry=registry)
+    assert asyncio.run(once(keys))
+    time.sleep(0.1)  # the cool-down itself
+    assert asyncio.run(once(keys))

@@ -72,14 +72,14 @@ class Jwks:
     async def running(self) -> AsyncIterator[None]:
         """Fetch now, and again whenever it is due, until the context ends."""
         async with jwks_client(self._transport) as client:
+            self._wanted, self._round_over = asyncio.Event(), asyncio.Event()
             self._fetching = True
             task = asyncio.create_task(self._keep_fresh(client))
             try:
                 yield
             finally:
                 task.cancel()
-                with suppress(asyncio.CancelledError):
-                    await task
+                await asyncio.wait([task])
                 self._fetching = False
 
     def _usable(self) -> bool:
