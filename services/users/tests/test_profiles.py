@@ -36,7 +36,7 @@ async def test_without_the_scope_a_user_and_no_user_look_the_same(api):
     assert "insufficient_scope" in answers[0].headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("path", ["/v1/users/me", f"/v1/users/{uuid4()}"])
+@pytest.mark.parametrize("path", ["/v1/users/me", "/v1/users/01a208d1-ef63-75d8-8a39-6b739325bace"])
 @pytest.mark.parametrize("token", ["", "x", "a.b.c"])
 async def test_without_a_good_token_there_is_nothing_to_see(api, path, token):
     answer = await api.get(path, token)
