@@ -1,6 +1,7 @@
 import asyncio
 import sys
 import traceback
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -228,3 +229,16 @@ async def test_a_wrong_password_is_not_shown(postgres_url: str, directory: Path)
     with pytest.raises(DBAPIError) as failure:
         await migrations.upgrade(settings, directory)
     assert "s3cr3t" not in "".join(traceback.format_exception(failure.value)) + repr(settings)
+
+
+def test_migrations_stand_beside_the_settings_or_beside_src(tmp_path: Path, monkeypatch) -> None:
+    package = tmp_path / "src" / "inn_of_tests"
+    package.mkdir(parents=True)
+    (package / "settings.py").write_text("class Settings: ...")
+    monkeypatch.syspath_prepend(package.parent)
+    settings = import_module("inn_of_tests.settings").Settings
+    assert migrations.migrations_of(settings) is None
+    for folder in (tmp_path / "migrations", package / "migrations"):
+        folder.mkdir()
+        (folder / "env.py").touch()
+        assert migrations.migrations_of(settings) == folder

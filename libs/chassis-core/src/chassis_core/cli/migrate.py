@@ -1,17 +1,17 @@
 """`chassis migrate`: bring the database of a service to what its code expects."""
 
 import asyncio
-from importlib import import_module
-from importlib.metadata import entry_points
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
 
 from chassis_core import migrations
-from chassis_core.settings import ServiceSettings
-
-GROUP = "chassis.services"
+from chassis_core.cli.services import create
+from chassis_core.concerns.database import DatabaseSettings
 
 
 def migrate(
@@ -23,39 +23,46 @@ def migrate(
     new: Annotated[str, typer.Option(help="Write a migration with this message.")] = "",
     lock_timeout: Annotated[
         float, typer.Option(help="Seconds to wait for another process that migrates.")
-    ] = 60.0,
+    ] = migrations.LOCK_TIMEOUT,
 ) -> None:
     """Migrate a service's database. Any number of these may run at once."""
-    settings, directory = _service(service)
+    database, directory = _database(service)
+    work: Coroutine[None, None, migrations.Moved | None]
+    if check:
+        work = migrations.check(database, directory)
+    elif new:
+        work = migrations.new(database, directory, message=new)
+    elif down:
+        work = migrations.downgrade(database, directory, to=down, lock_timeout=lock_timeout)
+    else:
+        work = migrations.upgrade(database, directory, to=to, lock_timeout=lock_timeout)
+    typer.echo(f"{service}: {_told(_done(service, work))}")
+
+
+def _done(
+    service: str, work: Coroutine[None, None, migrations.Moved | None]
+) -> migrations.Moved | None:
     try:
-        if check:
-            asyncio.run(migrations.check(settings.database, directory))
-            typer.echo(f"{service}: the models and the database agree")
-        elif new:
-            asyncio.run(migrations.new(settings.database, directory, message=new))
-        else:
-            step = migrations.downgrade if down else migrations.upgrade
-            moved = asyncio.run(
-                step(settings.database, directory, to=down or to, lock_timeout=lock_timeout)
-            )
-            typer.echo(f"{service}: {_told(moved)}")
-    except (migrations.Drift, migrations.LockedOut) as error:
+        return asyncio.run(work)
+    except (migrations.Drift, migrations.LockedOut, CommandError) as error:
         raise SystemExit(f"{service}: {error}") from error
+    except DBAPIError as error:
+        raise SystemExit(f"{service}: the database refuses: {error.orig}") from error
 
 
-def _told(moved: migrations.Moved) -> str:
+def _told(moved: migrations.Moved | None) -> str:
+    if moved is None:
+        return "done"
     if moved.before == moved.after:
         return f"already at {moved.after}"
     return f"migrated from {moved.before or 'nothing'} to {moved.after or 'nothing'}"
 
 
-def _service(name: str) -> tuple[ServiceSettings, Path]:
-    known = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in known:
-        raise SystemExit(f"no service {name!r} is installed; there are: {', '.join(known)}")
-    package = known[name].module.partition(".")[0]
-    settings: ServiceSettings = import_module(f"{package}.settings").Settings()
+def _database(service: str) -> tuple[DatabaseSettings, Path]:
+    settings = create(service).settings
     directory = migrations.migrations_of(type(settings))
     if directory is None:
-        raise SystemExit(f"{name} has no migrations/env.py in its package {package!r}")
-    return settings, directory
+        raise SystemExit(f"{service}: there is no migrations/env.py beside its settings")
+    if settings.database.in_memory:
+        raise SystemExit(f"{service}: its database is in memory; set database.url")
+    return settings.database, directory

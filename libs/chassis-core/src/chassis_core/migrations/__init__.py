@@ -1,6 +1,7 @@
 """Migrations of a service's database: one at a time, however many start at once."""
 
 from chassis_core.migrations.commands import (
+    LOCK_TIMEOUT,
     Drift,
     Moved,
     check,
@@ -15,6 +16,7 @@ from chassis_core.migrations.lock import LockedOut
 from chassis_core.migrations.place import migrations_of
 
 __all__ = [
+    "LOCK_TIMEOUT",
     "Drift",
     "LockedOut",
     "Moved",

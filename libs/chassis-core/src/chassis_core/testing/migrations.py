@@ -41,8 +41,8 @@ async def schema_of(settings: DatabaseSettings) -> dict[str, object]:
 
 def _tables(connection: Connection) -> dict[str, object]:
     inspector = inspect(connection)
-    kinds = ("columns", "pk_constraint", "foreign_keys", "unique_constraints", "indexes")
-    kinds += ("check_constraints",)
+    kinds = ["columns", "pk_constraint", "foreign_keys", "unique_constraints", "indexes"]
+    kinds += ["check_constraints"]
     return {
         table: {kind: repr(getattr(inspector, f"get_{kind}")(table)) for kind in kinds}
         for table in inspector.get_table_names()
