@@ -10,6 +10,7 @@ from chassis_core.concerns.auth import (
     require_roles,
     require_scopes,
 )
+from chassis_core.concerns.cache import Cache
 from chassis_core.concerns.clients import ClientSettings, ServiceClient, client
 from chassis_core.concerns.database import Session
 from chassis_core.concerns.logs import get_logger
@@ -18,6 +19,7 @@ from chassis_core.settings import InvalidSettings, ServiceSettings
 
 __all__ = [
     "App",
+    "Cache",
     "Chassis",
     "ClientSettings",
     "ComposeError",
