@@ -22,6 +22,10 @@ ENVIRONMENT = "CHASSIS_TEST_POSTGRES_URL"
 PASSWORD = "p@ss%w:rd/?#[]"
 """Every character that a URL, or Alembic's interpolation, could trip over."""
 
+DEBIAN = Path("/usr/lib/postgresql")
+"""Where Debian keeps the programs of each version, off PATH."""
+
+# A commit survives the kill of the server, though not of the machine.
 _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
@@ -104,7 +108,7 @@ def binaries() -> Path:
     """
     if (found := shutil.which("postgres")) is not None:
         return Path(found).resolve().parent
-    installed = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")]
+    installed = [path.parent for path in DEBIAN.glob("*/bin/postgres")]
     if not installed:
         raise Missing("PostgreSQL is not installed: apt install postgresql, or set " + ENVIRONMENT)
     return max(installed, key=lambda folder: float(folder.parent.name))

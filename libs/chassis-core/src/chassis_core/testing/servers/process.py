@@ -14,6 +14,7 @@ from typing import Self
 
 START_TIMEOUT = 30.0
 """Seconds a server has to accept connections: a busy machine takes long, a broken one longer."""
+_GUARD = 'read _; kill -CONT "$0"; kill -QUIT "$0"; rm -rf "$1"'
 
 
 class Missing(Exception):
@@ -33,6 +34,7 @@ class ServerProcess:
         self.folder = Path(tempfile.mkdtemp(prefix="chassis-"))
         self.port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
 
     def _command(self) -> list[str]:
         raise NotImplementedError
@@ -66,6 +68,7 @@ class ServerProcess:
         log = self.folder / "log"
         with log.open("ab") as output:
             self._process = self._spawn(self._command(), output.fileno())
+        self._guard = self._watch(self._process.pid)
         deadline = time.monotonic() + START_TIMEOUT
         while not self._accepts():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -74,6 +77,10 @@ class ServerProcess:
 
     def kill(self) -> None:
         """Kill the server and its children at once, as a lost machine would."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
         if self._process is None:
             return
         for pid in self._family():
@@ -106,6 +113,14 @@ class ServerProcess:
 
     def _family(self) -> list[int]:
         return family(self._process.pid) if self._process is not None else []
+
+    def _watch(self, server: int) -> subprocess.Popen[bytes]:
+        # Its input ends when the tests do, however they end: even when they are killed.
+        return subprocess.Popen(
+            ["sh", "-c", _GUARD, str(server), str(self.folder)],
+            stdin=subprocess.PIPE,
+            start_new_session=True,
+        )
 
     def _spawn(self, command: list[str], output: int) -> subprocess.Popen[bytes]:
         account = self._account()
