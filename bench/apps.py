@@ -29,5 +29,5 @@ def bare() -> FastAPI:
 
 def chassis() -> FastAPI:
     """Return every standard concern around the same route."""
-    settings = BenchSettings(rate_limit={"default": "1000000000/second"})
+    settings = BenchSettings(rate_limit={"default": "100000/second"})
     return create_app(settings, routers=[router])
