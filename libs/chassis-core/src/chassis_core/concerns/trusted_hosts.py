@@ -57,7 +57,8 @@ class TrustedHostsMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if self._any or scope["type"] == "lifespan":
+        # A request that the HTTP protocol refused has its own answer, further inside.
+        if self._any or scope["type"] == "lifespan" or "chassis.refusal" in scope:
             await self._app(scope, receive, send)
             return
         hosts = [value for name, value in scope["headers"] if name == b"host"]
