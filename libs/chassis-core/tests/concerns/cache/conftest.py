@@ -22,7 +22,7 @@ async def make(url: str | None, telemetry: Telemetry) -> AsyncIterator[Callable[
 
     def build(**settings: Any) -> Cache:
         registry = telemetry.registry if not made else None
-        shared = RedisStore(redis, service="svc") if url else None
+        shared = RedisStore(redis, service="svc", lease=600) if url else None
         made.append(Cache(CacheSettings(**settings), store=shared, registry=registry))
         return made[-1]
 

@@ -45,7 +45,8 @@ async def test_a_value_is_loaded_once_and_given_out_as_its_type(make: Any) -> No
 async def test_two_hundred_that_miss_at_once_cause_one_load(
     make: Any, telemetry: Telemetry
 ) -> None:
-    values, source = make(), Source()
+    # A lease longer than the test may take: nobody may be waiting for one to run out.
+    values, source = make(lease=600), Source()
     source.gate.clear()
     readers = [
         asyncio.create_task(values.get_or_set("k", 60, str, source, namespace="n"))

@@ -60,6 +60,7 @@ class Cache:
         self._store = in_process(settings) if store is None else store
         self._adapters: dict[Any, tuple[TypeAdapter[Any], str]] = {}
         self._flights: dict[tuple[Place, str, str], asyncio.Task[bytes]] = {}
+        self._tasks: set[asyncio.Task[bytes]] = set()
         self._owed: set[tuple[str, str | None]] = set()
         self._labels: set[str] = set()
         self._requests = Counter(
@@ -125,10 +126,9 @@ class Cache:
 
     async def aclose(self) -> None:
         """Stop the loads in flight."""
-        flights = list(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read(self, place: Place, token: str) -> Found:
         try:
@@ -145,16 +145,20 @@ class Cache:
 
     def _fly(self, load: _Load, found: Found, token: str) -> asyncio.Task[bytes]:
         flight = (load.place, found.generation, found.owner)
-        if (task := self._flights.get(flight)) is not None:
+        # The owner of the lease always loads: whoever came before it waits for its value.
+        if found.owner != token and (waiting := self._flights.get(flight)) is not None:
             self._count(load.place.namespace, "wait")
-            return task
+            return waiting
         task = asyncio.create_task(self._land(load, found, token))
         self._flights[flight] = task
+        self._tasks.add(task)
         task.add_done_callback(lambda done: self._landed(flight, done))
         return task
 
     def _landed(self, flight: tuple[Place, str, str], task: asyncio.Task[bytes]) -> None:
-        del self._flights[flight]
+        if self._flights.get(flight) is task:
+            del self._flights[flight]
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.debug("cache_load_failed", extra={"reason": repr(error)})
 

@@ -106,7 +106,7 @@ class MemoryStore:
     ) -> None:
         """Keep `body`, if the lease still holds."""
         at = (place.namespace, place.key)
-        if self._leases.get(at, ("", 0))[0] != found.owner:
+        if not self._holds(at, found):
             return
         del self._leases[at]
         self._drop(at)
@@ -121,7 +121,7 @@ class MemoryStore:
     async def release(self, place: Place, found: Found) -> None:
         """Give the lease back without a value."""
         at = (place.namespace, place.key)
-        if self._leases.get(at, ("", 0))[0] == found.owner:
+        if self._holds(at, found):
             del self._leases[at]
 
     async def forget(self, namespace: str, key: str | None, token: str) -> None:
@@ -132,6 +132,9 @@ class MemoryStore:
             if at[0] == namespace:
                 self._drop(at)
                 self._leases.pop(at, None)
+
+    def _holds(self, at: tuple[str, str], found: Found) -> bool:
+        return at in self._leases and self._leases[at][0] == found.owner
 
     def _drop(self, at: tuple[str, str]) -> None:
         if (entry := self._entries.pop(at, None)) is not None:

@@ -1,0 +1,159 @@
+import asyncio
+import multiprocessing
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from chassis_core.concerns.cache import CacheSettings, RedisStore
+from chassis_core.concerns.cache.cache import Cache
+from chassis_core.concerns.redis import Redis, RedisSettings
+from chassis_core.testing import Telemetry
+from chassis_core.testing.servers import Missing, RedisServer
+
+
+def shared(url: str, telemetry: Telemetry | None = None, timeout: float = 5) -> tuple[Redis, Cache]:
+    redis = Redis(RedisSettings(url=url, timeout=timeout, recheck=0.2))  # type: ignore[arg-type]
+    registry = telemetry.registry if telemetry else None
+    return redis, Cache(
+        CacheSettings(), store=RedisStore(redis, service="svc", lease=600), registry=registry
+    )
+
+
+def _miss(url: str, barrier: Any, queue: Any) -> None:
+    loads = 0
+
+    async def load() -> str:
+        nonlocal loads
+        loads += 1
+        await asyncio.sleep(0.3)
+        return "value"
+
+    async def run() -> list[str]:
+        redis, values = shared(url)
+        await redis.open()
+        barrier.wait()
+        answers = await asyncio.gather(
+            *(values.get_or_set("hot", 60, str, load) for _ in range(50))
+        )
+        await values.aclose()
+        await redis.aclose()
+        return answers
+
+    queue.put((set(asyncio.run(run())), loads))
+
+
+def test_misses_of_several_processes_cause_one_load(redis_url: str) -> None:
+    context = multiprocessing.get_context("spawn")
+    queue, barrier = context.Queue(), context.Barrier(2)
+    workers = [context.Process(target=_miss, args=(redis_url, barrier, queue)) for _ in range(2)]
+    for worker in workers:
+        worker.start()
+    results = [queue.get(timeout=60) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert [answers for answers, _ in results] == [{"value"}] * 2
+    assert sum(loads for _, loads in results) == 1
+
+
+async def test_an_invalidation_of_one_replica_holds_for_the_others(redis_url: str) -> None:
+    redis, one = shared(redis_url)
+    other_redis, other = shared(redis_url)
+    answers = []
+    for value in ("first", "second", "third"):
+
+        async def load(value: str = value) -> str:
+            return value
+
+        answers.append(await one.get_or_set("k", 60, str, load, namespace="n"))
+        await other.invalidate("n", "k" if value == "first" else None)
+    assert answers == ["first", "second", "third"]
+    await redis.aclose()
+    await other_redis.aclose()
+
+
+async def test_a_generation_that_redis_evicted_does_not_bring_old_values_back(
+    redis_url: str,
+) -> None:
+    redis, values = shared(redis_url)
+
+    async def load(value: str) -> str:
+        return value
+
+    await values.get_or_set("k", 60, str, lambda: load("old"), namespace="n")
+    await values.invalidate("n")
+    await redis.execute("DEL", "{svc:cache:n}:generation")
+    assert await values.get_or_set("k", 60, str, lambda: load("new"), namespace="n") == "new"
+    await redis.aclose()
+
+
+async def test_keys_name_the_service_the_schema_and_the_generation_and_all_values_expire(
+    redis_url: str,
+) -> None:
+    redis, values = shared(redis_url)
+
+    async def load() -> str:
+        return "value"
+
+    await values.get_or_set("k", 60, str, load, namespace="n")
+    keys = [key.decode() for key in await redis.execute("KEYS", "*")]
+    assert all(key.startswith("{svc:cache:n}:") for key in keys)
+    (entry,) = (key for key in keys if key.endswith(":k"))
+    assert 0 < await redis.execute("PTTL", entry) <= 90_000
+    await redis.aclose()
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    try:
+        server = RedisServer()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    with server:
+        yield server
+
+
+@pytest.mark.parametrize("fault", ["kill", "pause"])
+async def test_without_redis_every_answer_is_computed_and_none_fails(
+    fault: str, server: RedisServer, telemetry: Telemetry
+) -> None:
+    redis, values = shared(server.url, telemetry, timeout=0.1)
+    loads = 0
+
+    async def load() -> str:
+        nonlocal loads
+        loads += 1
+        return "value"
+
+    await values.get_or_set("k", 60, str, load, namespace="n")
+    getattr(server, fault)()
+    answers = [await values.get_or_set("k", 60, str, load, namespace="n") for _ in range(20)]
+    await values.aclose()
+    await redis.aclose()
+    assert answers == ["value"] * 20
+    assert loads == 21
+    assert telemetry.sample("cache_requests_total", namespace="n", outcome="error") == 20
+
+
+async def test_an_invalidation_during_an_outage_is_done_before_the_next_read(
+    server: RedisServer,
+) -> None:
+    redis, values = shared(server.url, timeout=0.1)
+    current = "old"
+
+    async def load() -> str:
+        return current
+
+    assert await values.get_or_set("k", 60, str, load, namespace="n") == "old"
+    server.pause()
+    current = "new"
+    await values.invalidate("n", "k")
+    server.resume()
+    async with asyncio.timeout(5):
+        while True:
+            assert await values.get_or_set("k", 60, str, load, namespace="n") == "new"
+            if not redis.down:
+                break
+            await asyncio.sleep(0.02)
+    assert await values.get_or_set("k", 60, str, load, namespace="n") == "new"
+    await values.aclose()
+    await redis.aclose()

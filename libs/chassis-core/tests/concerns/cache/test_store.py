@@ -1,0 +1,64 @@
+from chassis_core.concerns.cache import MemoryStore
+from chassis_core.concerns.cache.store import Place
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def keep(store: MemoryStore, key: str, body: bytes = b"x" * 10) -> None:
+    place = Place("n", "s", key)
+    found = await store.read(place, key)
+    await store.write(place, found, body, fresh=60, kept=60)
+
+
+async def has(store: MemoryStore, key: str) -> bool:
+    place = Place("n", "s", key)
+    found = await store.read(place, "reader")
+    await store.release(place, found)
+    return found.body is not None
+
+
+async def test_the_least_recently_used_value_goes_first() -> None:
+    store = MemoryStore(max_entries=3)
+    for key in ("a", "b", "c"):
+        await keep(store, key)
+    assert await has(store, "a")
+    await keep(store, "d")
+    assert [await has(store, key) for key in ("a", "b", "c", "d")] == [True, False, True, True]
+
+
+async def test_the_bytes_are_bounded_whatever_the_number() -> None:
+    store = MemoryStore(max_bytes=1000)
+    for i in range(200):
+        await keep(store, f"key-{i}", b"x" * 90)
+    assert store.bytes <= 1000
+    assert len(store) == 11
+    await keep(store, "huge", b"x" * 2000)
+    assert (len(store), store.bytes) == (0, 0)
+
+
+async def test_a_lease_that_was_lost_passes_on_and_its_late_value_is_dropped() -> None:
+    clock = Clock()
+    store = MemoryStore(lease=10, clock=clock)
+    place = Place("n", "s", "k")
+    first = await store.read(place, "one")
+    assert (await store.read(place, "two")).owner == "one"
+    clock.now = 11
+    second = await store.read(place, "two")
+    assert second.owner == "two"
+    await store.write(place, first, b"late", fresh=60, kept=60)
+    assert (await store.read(place, "three")).body is None
+    await store.write(place, second, b"value", fresh=60, kept=60)
+    assert (await store.read(place, "three")).body == b"value"
+
+
+async def test_what_is_loaded_leaves_no_lease_behind() -> None:
+    store = MemoryStore()
+    for i in range(100):
+        await keep(store, str(i))
+    assert store._leases == {}
