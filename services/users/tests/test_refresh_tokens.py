@@ -6,6 +6,7 @@ import pytest
 from chassis_core.moments import now
 from sqlalchemy import func, select, update
 from users.models import RefreshFamily, RefreshToken
+from users.tokens import Refusal, RefreshTokens
 
 
 @pytest.fixture
@@ -67,6 +68,14 @@ async def test_a_reuse_beside_a_refresh_leaves_no_token_of_the_family_good(api, 
         if answer.status_code == 200:
             assert (await api.refresh(answer.json()["refresh_token"])).status_code == 400
     assert (await api.refresh(current)).status_code == 400
+
+
+async def test_a_token_belongs_to_the_client_of_its_login(settings, database, tokens):
+    refresh = RefreshTokens(settings.tokens, database)
+    with pytest.raises(Refusal):
+        await refresh.rotate(tokens["refresh_token"], client_id="another")
+    await refresh.revoke(tokens["refresh_token"], client_id="another")
+    assert await refresh.rotate(tokens["refresh_token"], client_id="web")
 
 
 async def test_a_family_ends_when_its_login_is_old_enough(api, tokens, database):
