@@ -16,7 +16,14 @@ def test_a_field_named_like_a_secret_is_replaced_at_any_depth(name):
 
 
 def test_what_is_no_secret_is_left_alone():
-    fields = {"order_id": "7", "amount": 1, "paid": True, "note": None, "tags": ["a"]}
+    fields = {
+        "order_id": "7",
+        "amount": 1,
+        "paid": True,
+        "note": None,
+        "tags": ["a"],
+        "allow_credentials": True,
+    }
     assert redact(fields) == fields
 
 
@@ -29,6 +36,8 @@ def test_what_is_no_secret_is_left_alone():
         "postgresql://app:hunter2@db/orders",
         "GET /cb?code=hunter2&state=1",
         "redis://:hunter2@cache:6379",
+        "https://hunter2@host/path",
+        "postgresql://app:a/hunter2@db/orders",
         "password=hunter2 for app",
     ],
 )

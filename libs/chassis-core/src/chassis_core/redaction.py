@@ -15,7 +15,7 @@ _SECRET_NAMES = re.compile(
 _SECRET_VALUES = re.compile(
     r"(?P<scheme>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*"
-    r"|(?P<user>://[^/\s:@]*:)[^/\s@]+(?=@)"
+    r"|(?P<user>://(?:[^/\s:@]*:)?)[^\s@]+(?=@)"
     r"|(?P<name>(?:token|secret|password|passwd|api_?key|code|signature|sig)=)[^&\s\"']+",
     re.IGNORECASE,
 )
@@ -40,7 +40,8 @@ def _replace(match: re.Match[str]) -> str:
 
 
 def _field(key: object, value: Any, depth: int) -> Any:
-    if isinstance(key, str) and value is not None and _SECRET_NAMES.search(key):
+    harmless = value is None or isinstance(value, bool)
+    if isinstance(key, str) and not harmless and _SECRET_NAMES.search(key):
         return REDACTED
     return _value(value, depth)
 
