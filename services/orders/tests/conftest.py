@@ -70,7 +70,9 @@ class Customer:
         if isinstance(body, bytes):
             headers["content-type"] = "application/json"
             return await self.send("POST", "/v1/orders", content=body, headers=headers)
-        return await self.send("POST", "/v1/orders", json=body or CART, headers=headers)
+        return await self.send(
+            "POST", "/v1/orders", json=CART if body is None else body, headers=headers
+        )
 
     async def get(self, path: str, **headers: str) -> httpx2.Response:
         return await self.send("GET", path, headers=headers)

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 
 async def test_an_order_is_cancelled_and_has_a_new_version(ann, telemetry):
     placed = await ann.place()
@@ -24,23 +22,23 @@ async def test_a_cancellation_that_names_no_version_is_refused(ann):
     assert (await ann.get(placed.headers["location"])).json()["status"] == "placed"
 
 
-@pytest.mark.parametrize("tag", ['"2"', 'W/"1"', '""', '"1-1"'])
-async def test_a_cancellation_of_another_version_is_refused(ann, tag):
+async def test_a_cancellation_of_another_version_is_refused(ann):
     placed = await ann.place()
-    assert (await ann.cancel(placed.json()["id"], tag)).status_code == 412
+    for tag in ('"2"', 'W/"1"', '""', '"1-1"'):
+        assert (await ann.cancel(placed.json()["id"], tag)).status_code == 412, tag
     assert (await ann.get(placed.headers["location"])).json()["status"] == "placed"
 
 
-@pytest.mark.parametrize("tag", ["1", '"1', "garbage", '"1" "2"', "*, *"])
-async def test_a_version_that_cannot_be_read_is_refused(ann, tag):
+async def test_a_version_that_cannot_be_read_is_refused(ann):
     placed = await ann.place()
-    assert (await ann.cancel(placed.json()["id"], tag)).status_code == 400
+    for tag in ("1", '"1', "garbage", '"1" "2"', "*, *"):
+        assert (await ann.cancel(placed.json()["id"], tag)).status_code == 400, tag
 
 
-@pytest.mark.parametrize("tag", ["*", '"9", "1"', '"1",', ' "1" '])
-async def test_any_form_that_names_the_version_is_taken(ann, tag):
-    placed = await ann.place()
-    assert (await ann.cancel(placed.json()["id"], tag)).status_code == 200
+async def test_any_form_that_names_the_version_is_taken(ann):
+    for tag in ("*", '"9", "1"', '"1",', ' "1" '):
+        placed = await ann.place()
+        assert (await ann.cancel(placed.json()["id"], tag)).status_code == 200, tag
 
 
 async def test_a_second_cancellation_is_a_conflict_and_with_the_old_version_is_refused(ann):

@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 
-import pytest
 from chassis_core import create_app
 from chassis_core.testing import running
 from orders.api import router
@@ -67,11 +66,11 @@ async def test_a_key_may_be_quoted_and_is_the_same_key(ann):
     assert (await ann.place(key='"k-1"')).content == first.content
 
 
-@pytest.mark.parametrize("key", ["", "a b", "k" * 256, '"open', "é".encode(), '""', "\t"], ids=repr)
-async def test_a_malformed_key_is_refused(ann, users, key):
-    answer = await ann.send("POST", "/v1/orders", json=TEA, headers={"idempotency-key": key})
-    assert answer.status_code == 400
-    assert answer.json()["type"] == "urn:problem-type:idempotency:key-malformed"
+async def test_a_malformed_key_is_refused(ann, users):
+    for key in ("", "a b", "k" * 256, '"open', "é".encode(), '""', "\t"):
+        answer = await ann.send("POST", "/v1/orders", json=TEA, headers={"idempotency-key": key})
+        assert answer.status_code == 400, key
+        assert answer.json()["type"] == "urn:problem-type:idempotency:key-malformed"
     assert not users.requests
 
 

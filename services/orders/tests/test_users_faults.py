@@ -1,7 +1,6 @@
 """What becomes of an order when users cannot say who the customer is."""
 
 import httpx2
-import pytest
 
 
 async def refused(ann, status: int) -> dict:
@@ -22,37 +21,38 @@ async def test_users_too_slow_is_504_and_the_caller_does_not_wait_for_it(ann, us
     await refused(ann, 504)
 
 
-@pytest.mark.parametrize("status", [500, 503, 302, 401, 400, 204])
-async def test_users_answering_something_else_is_a_gateway_error(ann, users, status):
-    users.status = status
-    await refused(ann, 503 if status == 503 else 502)
+async def test_users_answering_something_else_is_a_gateway_error(ann, users):
+    for users.status in (500, 302, 401, 400, 204):
+        await refused(ann, 502)
 
 
-@pytest.mark.parametrize("status", [403, 404])
-async def test_a_caller_whom_users_does_not_know_is_forbidden(ann, users, status):
-    users.status = status
-    await refused(ann, 403)
+async def test_users_too_busy_is_503(ann, users):
+    users.status = 503
+    await refused(ann, 503)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"not json",
-        b"[]",
-        b"{}",
-        b'{"name": 1}',
-        b'{"name": ""}',
-        b'{"name": "a\\u0000b"}',
-        b'{"name": "' + b"x" * 201 + b'"}',
-        b"\xff",
-    ],
-    ids=repr,
-)
-async def test_a_profile_that_cannot_be_used_is_a_gateway_error(ann, users, body):
-    users.body = body
-    problem = await refused(ann, 502)
-    assert "xxx" not in str(problem)
+async def test_a_caller_whom_users_does_not_know_is_forbidden(ann, users):
+    for users.status in (403, 404):
+        await refused(ann, 403)
+
+
+UNUSABLE = [
+    b"",
+    b"not json",
+    b"[]",
+    b"{}",
+    b'{"name": 1}',
+    b'{"name": ""}',
+    b'{"name": "a\\u0000b"}',
+    b'{"name": "' + b"x" * 201 + b'"}',
+    b"\xff",
+]
+
+
+async def test_a_profile_that_cannot_be_used_is_a_gateway_error(ann, users):
+    for users.body in UNUSABLE:
+        problem = await refused(ann, 502)
+        assert "xxx" not in str(problem)
 
 
 async def test_orders_that_are_there_are_served_while_users_is_down(ann, users):
