@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis_core.compose import App, compose
 from chassis_core.concern import Concern, Service
-from chassis_core.concerns.auth import KeySource, auth
+from chassis_core.concerns.auth import KeySource, auth, get_current_user
 from chassis_core.concerns.body_limit import body_limit
 from chassis_core.concerns.cache import cache
 from chassis_core.concerns.client_address import client_address
@@ -102,7 +102,13 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
         idempotency(settings.idempotency, registry=registry),
         pagination(settings.pagination),
         cache(settings.cache, service=service, registry=registry, store=store),
-        rate_limit(settings.rate_limit, service=service, registry=registry, store=store),
+        rate_limit(
+            settings.rate_limit,
+            service=service,
+            registry=registry,
+            store=store,
+            identify=get_current_user,
+        ),
         tracing(settings.tracing, provider=provider),
         metrics(settings.metrics, service=service, registry=registry),
         load(settings.load, registry=registry),

@@ -1,20 +1,23 @@
 from types import SimpleNamespace
-from typing import Annotated
 
 import pytest
 from chassis_core import compose
 from chassis_core.concerns.errors import errors
 from chassis_core.concerns.rate_limit import RateLimit, RateLimitSettings, rate_limit
 from chassis_core.concerns.rate_limit.client import address_of, key_of
+from chassis_core.problem import Unauthenticated
 from chassis_core.testing import Telemetry, running
-from fastapi import APIRouter, Depends, FastAPI, Header, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 
 TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
 
-async def somebody(request: Request, user: Annotated[str | None, Header()] = None) -> None:
-    if user is not None:
-        request.scope["chassis.principal"] = SimpleNamespace(issuer="i", subject=user)
+async def identify(request: Request) -> None:
+    if "user" not in request.headers:
+        raise Unauthenticated
+    request.scope["chassis.principal"] = SimpleNamespace(
+        issuer="i", subject=request.headers["user"]
+    )
 
 
 router = APIRouter()
@@ -30,9 +33,7 @@ async def login() -> dict[str, str]:
     return {}
 
 
-@router.get(
-    "/mine", dependencies=[Depends(somebody), Depends(RateLimit("1/minute", by="principal"))]
-)
+@router.get("/mine", dependencies=[Depends(RateLimit("1/minute", by="principal"))])
 async def mine() -> dict[str, str]:
     return {}
 
@@ -44,7 +45,8 @@ async def heavy() -> dict[str, str]:
 
 def app(telemetry: Telemetry | None = None, **settings: object) -> FastAPI:
     registry = telemetry.registry if telemetry else None
-    limits = rate_limit(RateLimitSettings(**settings), registry=registry)  # type: ignore[arg-type]
+    parsed = RateLimitSettings(**settings)  # type: ignore[arg-type]
+    limits = rate_limit(parsed, registry=registry, identify=identify)
     return compose([limits, errors()], routers=[router])
 
 

@@ -1,7 +1,7 @@
 """The policy of a route, and the concern that limits an app."""
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fastapi import Request
@@ -10,10 +10,16 @@ from starlette.middleware import Middleware
 
 from chassis_core.concern import Concern, Layer, Service
 from chassis_core.concerns.rate_limit.client import By
-from chassis_core.concerns.rate_limit.limiter import Limiter, OnOutage, RateLimitSettings
+from chassis_core.concerns.rate_limit.limiter import (
+    Identify,
+    Limiter,
+    OnOutage,
+    RateLimitSettings,
+)
 from chassis_core.concerns.rate_limit.middleware import RateLimitMiddleware, enforce
 from chassis_core.concerns.rate_limit.policy import Policy, parse
 from chassis_core.concerns.rate_limit.shared import Store
+from chassis_core.problem import Problem
 
 
 class RateLimit:
@@ -21,8 +27,8 @@ class RateLimit:
 
     Args:
         rates: one or more, such as `10/second; 1000/hour`; the request must fit them all.
-        by: who is counted. A principal or API key counts only once it is verified: put
-            `Depends(get_current_user)` before this one. Until then the address counts.
+        by: who is counted. A principal or API key counts only when it is verified; a caller who
+            has none is counted by address.
         name: of the bucket, in headers and metrics; routes that give the same name share it. By
             default the name of the route's function.
         cost: units that one request uses.
@@ -54,8 +60,13 @@ class RateLimit:
 
     async def __call__(self, request: Request) -> None:
         """Count the request; refuse it over the limit."""
+        limiter: Limiter = request.state.rate_limiter
+        if self._by == "principal" and limiter.identify is not None:
+            # Dependencies of a decorator run before those of parameters, authentication too.
+            with suppress(Problem):
+                await limiter.identify(request)
         await enforce(
-            request.state.rate_limiter,
+            limiter,
             request.scope,
             self._of(self._name or request.scope["endpoint"].__name__),
             by=self._by,
@@ -75,10 +86,20 @@ def rate_limit(
     service: Service | None = None,
     registry: CollectorRegistry | None = None,
     store: Store | None = None,
+    identify: Identify | None = None,
 ) -> Concern:
-    """Return the concern that limits client addresses and serves the policies of routes."""
+    """Return the concern that limits client addresses and serves the policies of routes.
+
+    Args:
+        settings: the default policy and what holds for all.
+        service: whose keys they are in a shared Redis.
+        registry: where the metrics go.
+        store: the Redis client; in this process without it.
+        identify: verifies the caller and leaves the principal in the scope as
+            `chassis.principal`; a problem that it raises makes the caller a stranger.
+    """
     prefix = f"{service.name}:limit" if service else "limit"
-    limiter = Limiter(settings, store=store, prefix=prefix, registry=registry)
+    limiter = Limiter(settings, store=store, prefix=prefix, registry=registry, identify=identify)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Mapping[str, Any]]:

@@ -1,10 +1,11 @@
 """The limiter of an app: Redis where there is one, and the stated answer when it fails."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from pydantic import Field, field_validator
+from starlette.requests import Request
 
 from chassis_core.concern import ConcernSettings
 from chassis_core.concerns.rate_limit.memory import MemoryLimiter
@@ -13,6 +14,7 @@ from chassis_core.concerns.rate_limit.shared import RedisLimiter, Store
 from chassis_core.problem import Unavailable
 
 OnOutage = Literal["local", "open", "closed"]
+Identify = Callable[[Request], Awaitable[object]]
 
 
 class RateLimitSettings(ConcernSettings):
@@ -46,6 +48,7 @@ class Limiter:
         store: the Redis client; without one, or with one that has no URL, counting is local.
         prefix: of the keys in Redis.
         registry: where the metrics go.
+        identify: verifies the caller before a policy by principal counts.
     """
 
     def __init__(
@@ -55,7 +58,9 @@ class Limiter:
         store: Store | None = None,
         prefix: str = "limit",
         registry: CollectorRegistry | None = None,
+        identify: Identify | None = None,
     ) -> None:
+        self.identify = identify
         has_redis = store is not None and store.client is not None
         self._shared = RedisLimiter(store, prefix=prefix) if store and has_redis else None
         self.memory = MemoryLimiter(max_keys=settings.max_keys)

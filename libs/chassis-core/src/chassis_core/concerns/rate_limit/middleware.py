@@ -101,6 +101,10 @@ class RateLimitMiddleware:
 
 
 def _headers(answers: Answers) -> list[tuple[bytes, bytes]]:
-    policies = ", ".join([policy.field for policy, _ in answers])
-    states = ", ".join([state(policy, decision) for policy, decision in answers])
+    if len(answers) == 1:
+        policy, decision = answers[0]
+        policies, states = policy.field, state(policy, decision)
+    else:
+        policies = ", ".join([policy.field for policy, _ in answers])
+        states = ", ".join([state(policy, decision) for policy, decision in answers])
     return [(b"ratelimit-policy", policies.encode()), (b"ratelimit", states.encode())]
