@@ -6,7 +6,7 @@ import pytest
 from chassis_core.moments import now
 from sqlalchemy import func, select, update
 from users.models import RefreshFamily, RefreshToken
-from users.tokens import Refusal, RefreshTokens
+from users.tokens import RefreshTokens, Refusal
 
 
 @pytest.fixture
