@@ -13,8 +13,12 @@ def serve(
     service: Annotated[str, typer.Argument(help="The service's name, such as orders.")],
     *,
     host: Annotated[str | None, typer.Option(help="Address of both listeners.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port of the public listener.")] = None,
-    admin_port: Annotated[int | None, typer.Option(help="Port of the admin listener.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the public listener.")
+    ] = None,
+    admin_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the admin listener.")
+    ] = None,
 ) -> None:
     """Serve a service until SIGTERM or Ctrl-C. Port 0 lets the system choose."""
     app = create(service)
