@@ -73,14 +73,17 @@ class Database:
         Raises:
             ClientGone: `gone` said yes.
         """
-        make = self._readers if read_only else self._sessions
-        async with make() as session:
+        session = (self._readers if read_only else self._sessions)()
+        try:
             yield session
-            if not session.in_transaction():
-                return
-            if gone is not None and await gone():
-                raise ClientGone
-            await session.commit()
+            if session.in_transaction():
+                await _commit(session, gone)
+        except BaseException:
+            # Rolls back and returns the connection, even if cancelled meanwhile.
+            async with session:
+                raise
+        # Nothing is open any more: no need for a task to close it in.
+        session.sync_session.close()
 
     async def ping(self, check: Check | None = None) -> None:
         """Ask the database whether it answers, over a connection kept for that.
@@ -120,6 +123,12 @@ class Database:
             await asyncio.wait({self._asked})
         await self._probe.dispose()
         await self.engine.dispose()
+
+
+async def _commit(session: AsyncSession, gone: Gone | None) -> None:
+    if gone is not None and await gone():
+        raise ClientGone
+    await session.commit()
 
 
 def engine(settings: DatabaseSettings, *, application: str, **overrides: Any) -> AsyncEngine:
