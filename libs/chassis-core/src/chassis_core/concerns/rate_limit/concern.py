@@ -56,7 +56,7 @@ class RateLimit:
         self._name = name
         self._cost = cost
         self._on_outage = on_outage
-        self._policies: dict[str, tuple[Policy, ...]] = {}
+        self._policies: dict[tuple[str, str], tuple[Policy, ...]] = {}
 
     async def __call__(self, request: Request) -> None:
         """Count the request; refuse it over the limit."""
@@ -65,19 +65,20 @@ class RateLimit:
             # Dependencies of a decorator run before those of parameters, authentication too.
             with suppress(Problem):
                 await limiter.identify(request)
+        name = self._name or request.scope["endpoint"].__name__
         await enforce(
             limiter,
             request.scope,
-            self._of(self._name or request.scope["endpoint"].__name__),
+            self._of(name, limiter.rates.get(name, self._rates)),
             by=self._by,
             cost=self._cost,
             on_outage=self._on_outage,
         )
 
-    def _of(self, name: str) -> tuple[Policy, ...]:
-        if name not in self._policies:
-            self._policies[name] = parse(self._rates, name)
-        return self._policies[name]
+    def _of(self, name: str, rates: str) -> tuple[Policy, ...]:
+        if (policies := self._policies.get((name, rates))) is None:
+            policies = self._policies[name, rates] = parse(rates, name)
+        return policies
 
 
 def rate_limit(

@@ -32,12 +32,23 @@ class RateLimitSettings(ConcernSettings):
     max_keys: int = Field(100_000, ge=16)
     """Keys of one policy that a process remembers: about 25 MB of them."""
 
+    routes: dict[str, str] = Field({})
+    """Rates in place of those that the code gives a route, by the name of the limit:
+    `{"place_order": "100/second"}`, for a load test or in an attack."""
+
     @field_validator("default")
     @classmethod
     def _readable(cls, rates: str | None) -> str | None:
         if rates is not None:
             parse(rates, "default")
         return rates
+
+    @field_validator("routes")
+    @classmethod
+    def _all_readable(cls, routes: dict[str, str]) -> dict[str, str]:
+        for name, rates in routes.items():
+            parse(rates, name)
+        return routes
 
 
 class Limiter:
@@ -64,6 +75,7 @@ class Limiter:
         has_redis = store is not None and store.client is not None
         self._shared = RedisLimiter(store, prefix=prefix) if store and has_redis else None
         self.memory = MemoryLimiter(max_keys=settings.max_keys)
+        self.rates = settings.routes
         self._replicas = settings.replicas
         self._shares: dict[str, Policy] = {}
         self._decisions = Counter(

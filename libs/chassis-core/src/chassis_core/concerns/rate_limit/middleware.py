@@ -80,7 +80,14 @@ class RateLimitMiddleware:
         answers: Answers = []
         scope["chassis.limits"] = answers
         if self._policies:
-            await self._enforce_default(scope)
+            try:
+                await enforce(
+                    self._limiter, scope, self._policies, by="address", on_outage=self._on_outage
+                )
+            except TooManyRequests as problem:
+                headers = {name.decode(): value.decode() for name, value in _headers(answers)}
+                problem.headers = {**(problem.headers or {}), **headers}
+                raise
 
         async def send_with_headers(message: Message) -> None:
             if answers and message["type"] == "http.response.start":
@@ -88,16 +95,6 @@ class RateLimitMiddleware:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
-
-    async def _enforce_default(self, scope: Scope) -> None:
-        try:
-            await enforce(
-                self._limiter, scope, self._policies, by="address", on_outage=self._on_outage
-            )
-        except TooManyRequests as problem:
-            headers = {k.decode(): v.decode() for k, v in _headers(scope["chassis.limits"])}
-            problem.headers = {**(problem.headers or {}), **headers}
-            raise
 
 
 def _headers(answers: Answers) -> list[tuple[bytes, bytes]]:
