@@ -60,6 +60,7 @@ REFUSED: dict[str, Forge] = {
     "19 nbf future": from_now(nbf=120),
     "19 nbf NaN": raw("nbf", "NaN"),
     "19 nbf string": claims(nbf="0"),
+    "19 nbf true": claims(nbf=True),
     "19 nbf null": claims(nbf=None),
     "19 iat future": from_now(iat=120),
     "19 iat string": claims(iat="0"),

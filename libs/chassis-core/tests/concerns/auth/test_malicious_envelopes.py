@@ -259,3 +259,12 @@ async def test_only_the_types_that_the_settings_name_are_accepted(
     issuer = Issuer()
     async with open_world(issuer, issuer.settings(token_types=accepted)) as world:
         assert (await world.get(issuer.token(header={"typ": typ}))).status_code == status
+
+
+async def test_41_an_allowed_algorithm_that_is_not_the_keys_own_is_refused(open_world: Any) -> None:
+    async with Issuer("RS256").serve() as issuer:
+        forged = issuer.sign(issuer.header() | {"alg": "RS512"}, issuer.claims(), algorithm="RS512")
+        settings = issuer.settings(algorithms=("RS256", "RS512"))
+        async with open_world(issuer, settings) as world:
+            assert (await world.get(issuer.token())).status_code == 200
+            assert (await world.get(forged)).status_code == 401
