@@ -52,20 +52,44 @@ class DeadlineMiddleware:
             raise GatewayTimeout("The caller's deadline had passed when the request came.")
         if (request := context.current()) is not None:
             request.deadline = time.monotonic() + seconds
-        timer = asyncio.timeout(seconds)
+        cancellation = _Cancellation(seconds)
 
         async def send_watched(message: Message) -> None:
-            if not timer.expired() and _frees(message):
-                timer.reschedule(None)
+            if _frees(message):
+                cancellation.timer.cancel()
             await send(message)
 
         try:
-            async with timer:
-                await self._app(scope, receive, send_watched)
-        except Exception as error:
-            if not timer.expired():
+            await self._app(scope, receive, send_watched)
+        except (Exception, asyncio.CancelledError) as error:
+            if not cancellation.is_the_cause_of(error):
                 raise
             raise GatewayTimeout(f"No answer within {seconds:g} seconds.") from error
+        finally:
+            cancellation.timer.cancel()
+
+
+class _Cancellation:
+    """Cancels the task it is made in: `asyncio.timeout`, at a third of the price."""
+
+    __slots__ = ("_before", "_due", "_task", "timer")
+
+    def __init__(self, seconds: float) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - coroutines of an app run in tasks
+        self._task, self._due, self._before = task, False, task.cancelling()
+        self.timer = task.get_loop().call_later(seconds, self._cancel)
+
+    def _cancel(self) -> None:
+        self._due = True
+        self._task.cancel()
+
+    def is_the_cause_of(self, error: BaseException) -> bool:
+        """Whether the time ran out, and nobody else wants the task to end."""
+        if not self._due:
+            return False
+        others = self._task.uncancel() > self._before
+        return not (others and isinstance(error, asyncio.CancelledError))
 
 
 def _asked(scope: Scope) -> float:
@@ -77,10 +101,11 @@ def _asked(scope: Scope) -> float:
 
 def _frees(message: Message) -> bool:
     if message["type"] == "http.response.start":
-        return any(
-            name == b"content-type" and value.startswith(b"text/event-stream")
-            for name, value in message.get("headers", ())
-        )
+        for name, value in message.get("headers", ()):
+            if name == b"content-type":
+                started: bytes = value
+                return started.startswith(b"text/event-stream")
+        return False
     return not message.get("more_body", False)
 
 

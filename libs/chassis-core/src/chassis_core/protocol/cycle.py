@@ -23,12 +23,6 @@ class Cycle(RequestResponseCycle):
         scope[REFUSAL] = problem
         self.message_event.set()
 
-    async def send(self, message: Message) -> None:  # type: ignore[override] # Starlette's name for the same
-        """Write a part of the answer; one that does not wait for the body ends the connection."""
-        if self.more_body and not self.response_started:
-            self.keep_alive = False
-        await super().send(message)  # type: ignore[arg-type] # likewise
-
     async def receive(self) -> Message:  # type: ignore[override] # Starlette's name for the same
         """Return the next part of the body."""
         message: Message = await super().receive()  # type: ignore[assignment] # likewise

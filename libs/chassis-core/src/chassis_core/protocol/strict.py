@@ -16,6 +16,7 @@ from chassis_core.settings import ServerSettings
 
 LINGER = 2.0
 """Seconds in which a client may read an answer given before its request was read (§9.6)."""
+_NOTED = {b"host", b"transfer-encoding", b"expect"}
 _IDENTIFYING = {b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for", b"forwarded"}
 
 
@@ -49,7 +50,7 @@ class StrictProtocol(HttpToolsProtocol):
         self._timing: Literal["head", "body"] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._refusal: Problem | None = None
-        self._deaf = self._lingering = False
+        self._deaf = self._lingering = self._keep_alive = False
         self._unframed = self._head_bytes = 0
         self._hosts: list[bytes] = []
         self._codings: list[bytes] = []
@@ -57,6 +58,7 @@ class StrictProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Wait for the first request, but not for ever."""
         super().connection_made(transport)
+        self._closing = _Closing(self)
         self._start_timer("head", self.limits.header_timeout)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -99,12 +101,10 @@ class StrictProtocol(HttpToolsProtocol):
         if self._head_bytes + len(self.url) > self.limits.max_header_bytes:
             self._fail(self._too_large())
         if self._reading == "head":
-            super().on_header(name, value)
-            name = self.headers[-1][0]
-            if name == b"host":
-                self._hosts.append(value)
-            elif name == b"transfer-encoding":
-                self._codings.append(value)
+            name = name.lower()
+            self.headers.append((name, value))
+            if name in _NOTED:
+                self._note(name, value)
 
     def on_headers_complete(self) -> None:
         """Check the head as a whole, then hand the request to the app."""
@@ -124,8 +124,10 @@ class StrictProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Note that the request is read to its end."""
+        """Note that the request is read to its end: only now can another one follow."""
         self._unframed, self._reading = 0, None
+        if not self.cycle.response_started:
+            self.cycle.keep_alive = self._keep_alive
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -148,8 +150,17 @@ class StrictProtocol(HttpToolsProtocol):
 
     def drain(self) -> None:
         """Let the answer under way say that the connection closes."""
+        self._keep_alive = False
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
+
+    def _note(self, name: bytes, value: bytes) -> None:
+        if name == b"host":
+            self._hosts.append(value)
+        elif name == b"transfer-encoding":
+            self._codings.append(value)
+        elif value.lower() == b"100-continue":
+            self.expect_100_continue = True
 
     def _read_head(self) -> None:
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
@@ -167,9 +178,10 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _start(self, *, keep_alive: bool) -> None:
         before = self.cycle
+        self._keep_alive = keep_alive and not self.edge.draining
         self.cycle = Cycle(
             scope=self.scope,
-            transport=_Closing(self),  # type: ignore[arg-type] # the part of it that cycles use
+            transport=self._closing,  # type: ignore[arg-type] # the part of it that cycles use
             flow=self.flow,
             logger=self.logger,
             access_logger=self.access_logger,
@@ -177,7 +189,7 @@ class StrictProtocol(HttpToolsProtocol):
             default_headers=self.server_state.default_headers,
             message_event=asyncio.Event(),
             expect_100_continue=self.expect_100_continue,
-            keep_alive=keep_alive and not self.edge.draining,
+            keep_alive=False,
             on_response=self.on_response_complete,
         )
         if before is None or before.response_complete:
