@@ -1,16 +1,15 @@
-"""The one Redis client of an app: bounded in time, left alone while it fails, observed."""
+"""The client: bounded in time, left alone while it fails, observed."""
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
 from prometheus_client import CollectorRegistry, Gauge, Histogram
-from pydantic import Field, SecretStr
 from redis.asyncio import BlockingConnectionPool
 from redis.asyncio import Redis as Client
 from redis.asyncio.retry import Retry
@@ -18,23 +17,9 @@ from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 
-from chassis_core.concern import Concern, ConcernSettings
+from chassis_core.concerns.redis.settings import RedisSettings
 
 log = logging.getLogger(__name__)
-
-
-class RedisSettings(ConcernSettings):
-    """Where Redis is, and how much of a request's time it may take."""
-
-    url: SecretStr | None = None
-    """`redis://`, `rediss://` or `unix://`. None: no Redis; limits and cache live in process."""
-    timeout: float = Field(0.1, gt=0)
-    """Seconds for one command, connecting included: what a request loses to a hung Redis."""
-    max_connections: int = Field(50, ge=1)
-    """Connections of one process; a command beyond them waits for a free one, within `timeout`."""
-    recheck: float = Field(1.0, gt=0)
-    """Seconds a failed Redis is left alone before it is probed, and at most a probe takes: no
-    request pays for an outage twice, and its end is noticed within about two of these."""
 
 
 class RedisDown(ConnectionError):
@@ -191,26 +176,6 @@ class Redis:
             log.info("redis_up")
         self._outage, self._failed_at = False, None
         self._breaker.set(0)
-
-
-def redis(settings: RedisSettings, *, store: Redis | None = None) -> Concern:
-    """Return the concern that opens and closes the Redis client; a service lives without it."""
-    store = store or Redis(settings)
-
-    @asynccontextmanager
-    async def lifespan() -> AsyncIterator[Mapping[str, Any]]:
-        try:
-            await store.open()
-            yield {"redis": store}
-        finally:
-            await store.aclose()
-
-    return Concern(
-        name="redis",
-        lifespan=lifespan,
-        ready=None if store.client is None else store.ping,
-        optional=True,
-    )
 
 
 def _client(settings: RedisSettings) -> Client | None:
