@@ -2,6 +2,11 @@
 
 from uuid import UUID
 
+from chassis_core import create_app
+from chassis_core.concerns.rate_limit import RateLimitSettings
+from chassis_core.testing import running
+from orders.api import router
+
 
 async def test_an_order_is_placed_with_its_total_location_and_version(ann):
     answer = await ann.place()
@@ -66,6 +71,15 @@ async def test_who_has_no_token_places_nothing(http, users):
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert not users.requests
+
+
+async def test_the_limit_is_the_settings_if_they_have_one(customer, settings, users, ann):
+    limits = RateLimitSettings(routes={"place_order": "2/minute"})
+    strict = settings.model_copy(update={"rate_limit": limits})
+    async with running(create_app(strict, routers=[router], transport=users)) as http:
+        answers = [await customer("ann", http).place(key=f"k{n}") for n in range(3)]
+    assert [answer.status_code for answer in answers] == [201, 201, 429]
+    assert (await ann.place()).status_code == 201
 
 
 async def test_one_customer_cannot_place_orders_without_end_and_others_still_can(ann, bob):

@@ -64,3 +64,11 @@ async def test_the_app_starts_as_it_stands(tmp_path, monkeypatch):
     async with running(app()) as http:
         assert (await http.get("/livez")).status_code == 200
         assert (await http.get("/v1/orders")).status_code == 401
+
+
+def test_the_limit_on_placing_orders_is_a_setting(monkeypatch):
+    monkeypatch.setenv("ORDERS_RATE_LIMIT__ROUTES__PLACE_ORDER", "100/second")
+    assert Settings().rate_limit.routes == {"place_order": "100/second"}
+    monkeypatch.setenv("ORDERS_RATE_LIMIT__ROUTES__PLACE_ORDER", "many")
+    with pytest.raises(InvalidSettings, match="ORDERS_RATE_LIMIT__ROUTES"):
+        Settings()
