@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -12,14 +11,14 @@ from chassis_core import App, create_app
 from chassis_core.concerns.clients import ClientSettings
 from chassis_core.concerns.database import Database, DatabaseSettings
 from chassis_core.concerns.idempotency import IdempotencySettings
-from chassis_core.migrations import upgrade
+from chassis_core.migrations import migrations_of, upgrade
 from chassis_core.testing import Telemetry, running
 from chassis_core.testing.issuer import Issuer
 from orders.api import router
 from orders.settings import Settings
 from pydantic import SecretStr
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
+MIGRATIONS = migrations_of(Settings)
 CART = {
     "items": [
         {"sku": "tea-100g", "quantity": 2, "unit_price_minor": 450},
