@@ -1,10 +1,8 @@
-"""Runs an app: the public and the admin listener in one process, and their orderly end."""
+"""The process: both listeners, the app's lifespan between them, and signals that end it."""
 
 import asyncio
-import errno
 import logging
 import signal
-import socket
 import sys
 import traceback
 from collections.abc import AsyncIterator, Mapping
@@ -13,21 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
 
 from chassis_core.compose import App
-from chassis_core.protocol import StrictConfig, StrictProtocol
-from chassis_core.settings import ServerSettings, ServiceSettings
+from chassis_core.server.listener import CannotStart, Listener, bind, port_of
+from chassis_core.settings import ServiceSettings
 
 FAILED_TO_START = 3
 """The exit code of a process that never served, as uvicorn has it."""
 STOPPED_AT_ONCE = 1
 """The exit code after a second signal: requests in flight were dropped."""
 _log = logging.getLogger(__name__)
-
-
-class CannotStart(Exception):
-    """The process cannot serve; the text is one line that says why and what to do."""
 
 
 def serve(app: App, settings: ServiceSettings) -> int:
@@ -63,8 +56,8 @@ async def _serve(app: App, settings: ServiceSettings) -> int:
         public.lifespan.state.update(state)
         async with public.open(public_socket):
             ports: dict[str, object] = {
-                "port": _port(public_socket),
-                "admin_port": _port(admin_socket),
+                "port": port_of(public_socket),
+                "admin_port": port_of(admin_socket),
             }
             _log.info("listening", extra=ports | {"host": server.host})
             await signals.first.wait()
@@ -102,32 +95,6 @@ def _explain(error: Exception) -> str:
     return f"{type(error).__name__}: {reason} ({Path(frame.filename).name}:{frame.lineno})"
 
 
-def bind(settings: ServerSettings, name: str) -> socket.socket:
-    """Return a socket on the port that the field `name` of the settings holds.
-
-    Raises:
-        CannotStart: the port is taken or forbidden.
-    """
-    host, port = settings.host, getattr(settings, name)
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        sock.bind((host, port))
-    except OSError as error:
-        sock.close()
-        option = f"--{name.replace('_', '-')} or SERVER__{name.upper()}"
-        if error.errno == errno.EADDRINUSE:
-            reason = f"port {port} of {host} is taken: stop what holds it, or choose another"
-        else:
-            reason = f"port {port} of {host} cannot be had ({error.strerror}): choose another"
-        raise CannotStart(f"{reason} by {option}") from error
-    return sock
-
-
-def _port(sock: socket.socket) -> int:
-    return int(sock.getsockname()[1])
-
-
 class _Signals:
     """Counts SIGTERM and SIGINT: end in order, end without waiting, and then the system's way."""
 
@@ -149,60 +116,3 @@ class _Signals:
         self._public.drop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.remove_signal_handler(number)
-
-
-class Listener(uvicorn.Server):
-    """One of uvicorn's servers, without its signals, its lifespan and its log lines.
-
-    Args:
-        app: what it serves.
-        settings: its limits and timeouts.
-    """
-
-    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
-        self.edge = config = StrictConfig(
-            app,
-            http=StrictProtocol,
-            ws="none",
-            lifespan="off",
-            interface="asgi3",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            forwarded_allow_ips="127.0.0.1",
-            workers=1,
-            reset_contextvars=True,
-            timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type] # seconds for call_later
-            timeout_graceful_shutdown=settings.shutdown_timeout,  # type: ignore[arg-type] # likewise
-        )
-        config.limits = settings
-        config.load()
-        super().__init__(config)
-        self.lifespan = config.lifespan_class(config)
-
-    @asynccontextmanager
-    async def open(self, sock: socket.socket) -> AsyncIterator[None]:
-        """Accept connections on `sock` inside the block; at its end, let requests finish."""
-        await self.startup([sock])
-        ticking = asyncio.create_task(self.main_loop())
-        try:
-            yield
-        finally:
-            self.should_exit = True
-            await ticking
-            await self.shutdown([sock])
-
-    def drain(self) -> None:
-        """Let every answer from now on say that its connection closes."""
-        self.edge.draining = True
-        for connection in self.server_state.connections:
-            if isinstance(connection, StrictProtocol):
-                connection.drain()
-
-    def drop(self) -> None:
-        """End the requests in flight now."""
-        self.force_exit = True
-        for task in self.server_state.tasks:
-            task.cancel()
