@@ -1,9 +1,12 @@
 import os
 import shutil
+import socket
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from dev.environment import SERVICES
 
 ROOT = Path(__file__).parents[1]
 
@@ -27,3 +30,25 @@ def clean_environment():
     """The environment without what belongs to this test run."""
     ours = ("PYTEST_", "UV_PROJECT_ENVIRONMENT", "CHASSIS_", "VIRTUAL_ENV", "COV_", "_PYTEST")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+@pytest.fixture(scope="session")
+def foreign_free():
+    """The environment without telemetry and service settings of whoever runs the tests."""
+    foreign = ("OTEL_", "USERS_", "ORDERS_", "CHASSIS_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+@pytest.fixture(scope="session")
+def free_ports():
+    """Make settings that put every listener on a port that was free a moment ago."""
+    names = [f"{s.upper()}_SERVER__{kind}" for s in SERVICES for kind in ("PORT", "ADMIN_PORT")]
+
+    def chosen():
+        with ExitStack() as stack:
+            sockets = {name: stack.enter_context(socket.socket()) for name in names}
+            for opened in sockets.values():
+                opened.bind(("127.0.0.1", 0))
+            return {name: str(opened.getsockname()[1]) for name, opened in sockets.items()}
+
+    return chosen

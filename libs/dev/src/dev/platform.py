@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from dev.collector import Collector
 from dev.console import Trouble
 from dev.environment import SERVICES, environment, port
 from dev.state import State
+from dev.waiting import until
 
 Process = subprocess.Popen[bytes]
 READY_WITHIN = 60.0
@@ -91,7 +91,9 @@ class Platform:
         runs = {service: self._run(service, "migrate") for service in SERVICES}
         for service, process in runs.items():
             if process.wait() != 0:
-                raise Trouble(f"the migrations of {service} failed{self._tail(service)}")
+                raise Trouble(
+                    f"the migrations of {service} failed{self._tail(f'{service}-migrate')}"
+                )
 
     def start(self, service: str) -> None:
         """Start one service; `wait_ready` says when it serves."""
@@ -103,12 +105,15 @@ class Platform:
         Raises:
             Trouble: it exited, or was not ready in time.
         """
-        deadline = time.monotonic() + READY_WITHIN
-        while not _answers(f"{self.admin_url(service)}/readyz"):
+        url = f"{self.admin_url(service)}/readyz"
+
+        def ready() -> bool:
             self.check()
-            if time.monotonic() > deadline:
-                raise Trouble(f"{service} was not ready in time{self._tail(service)}")
-            time.sleep(0.05)
+            return _answers(url)
+
+        until(
+            ready, READY_WITHIN, f"{service} was not ready in time; see {self.state.log(service)}"
+        )
 
     def check(self) -> None:
         """Raise `Trouble` if a service has exited by itself."""
@@ -116,21 +121,28 @@ class Platform:
             if (code := process.poll()) is not None:
                 raise Trouble(f"{service} exited with {code}{self._tail(service)}")
 
+    def end(self, service: str) -> int:
+        """Ask one service to end, end it if it does not, and return its exit code."""
+        process = self.processes.pop(service)
+        process.terminate()
+        try:
+            return process.wait(STOPPED_WITHIN)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
+
     def stop(self) -> None:
-        """Ask every service to end, and end it if it does not."""
+        """End every service, all at once."""
         for process in self.processes.values():
             process.terminate()
-        for process in self.processes.values():
-            try:
-                process.wait(STOPPED_WITHIN)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        for service in list(self.processes):
+            self.end(service)
 
     def _run(self, service: str, command: str) -> Process:
         guard = shutil.which("setpriv")  # where there is one, a killed parent leaves no child
         tied = [guard, "--pdeathsig", "TERM"] if guard else []
-        with self.state.log(service).open("ab") as log:
+        name = service if command == "serve" else f"{service}-{command}"
+        with self.state.log(name).open("ab") as log:
             return subprocess.Popen(
                 [*tied, _CHASSIS, command, service],
                 env=self.environment,
@@ -151,10 +163,10 @@ class Platform:
                         f" or choose another with {name}=…"
                     )
 
-    def _tail(self, service: str, lines: int = 15) -> str:
-        path = self.state.log(service)
+    def _tail(self, log: str, lines: int = 15) -> str:
+        path = self.state.log(log)
         last = path.read_text("utf-8", "replace").splitlines()[-lines:]
-        return "\n".join([f"; the end of {path}:", *(f"  {line}" for line in last)])
+        return "\n".join([f"; the end of {path}:", *(f"  {line[:300]}" for line in last)])
 
 
 @contextmanager
@@ -169,8 +181,8 @@ def opened(state: State, told: Callable[[str], None], *, reset: bool = False) ->
     try:
         if reset:
             state.forget()
-        for service in SERVICES:
-            state.log(service).unlink(missing_ok=True)
+        for log in state.log("").parent.glob("*.log"):
+            log.unlink()
         with Platform(state, os.environ, told) as platform:
             state.record(**platform.record())
             try:

@@ -37,6 +37,7 @@ class State:
         """
         path = self.folder / "secrets.json"
         if not path.exists():
+            self._make_folders()
             made = {"encryption_key": urlsafe_b64encode(secrets.token_bytes(32)).decode()}
             with open(path, "w", encoding="utf-8", opener=_private) as file:
                 json.dump(made, file)
@@ -49,7 +50,6 @@ class State:
         Raises:
             Trouble: another process runs a platform here.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
         self._make_folders()
         deadline = time.monotonic() + 0.5
         while (file := _lock(self._record, fcntl.LOCK_EX)) is None:
@@ -99,7 +99,7 @@ class State:
 
     def _make_folders(self) -> None:
         for name in ("data", "logs"):
-            (self.folder / name).mkdir(exist_ok=True)
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     def _owner(self) -> str:
         pid = (self.running() or {}).get("pid")

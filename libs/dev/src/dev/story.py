@@ -2,18 +2,18 @@
 
 import base64
 import json
+import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from dev.console import CYAN, DIM, YELLOW, Trouble, ok, paint, say, title
-from dev.run import settings_of
 from dev.state import State
 from dev.trace import await_trace, draw
 from dev.visitor import ADDRESSES, Visitor
+from dev.waiting import until
 
 GUESSES = 60
 
@@ -113,24 +113,24 @@ class Story:
 
     def _rotate(self) -> str:
         command = [str(Path(sys.executable).with_name("users")), "keys", "rotate", "--now"]
-        done = subprocess.run(
-            command, env=settings_of(self._state), capture_output=True, text=True, check=False
-        )
+        settings = os.environ | self._running["environment"]
+        done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
         _check(done.returncode == 0, f"the rotation failed: {done.stderr.strip()}")
-        deadline = time.monotonic() + 15
-        while _kid(token := self._ada.log_in()) == _kid(self._token):
-            _check(time.monotonic() < deadline, "new tokens are still signed with the old key")
-            time.sleep(0.5)
-        return token
+
+        def signed_anew() -> str | None:
+            token = self._ada.log_in()
+            return token if _kid(token) != _kid(self._token) else None
+
+        return until(signed_anew, 15, "new tokens are still signed with the old key", step=0.5)
 
     def _line(self, service: str, request_id: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 5
-        while time.monotonic() < deadline:
-            for text in self._state.log(service).read_text("utf-8").splitlines():
-                if request_id in text and '"event":"request"' in text:
-                    return dict(json.loads(text))
-            time.sleep(0.05)
-        raise Trouble(f"{service} has no access line of request {request_id}")
+        def written() -> str | None:
+            lines = self._state.log(service).read_text("utf-8").splitlines()
+            ours = (line for line in lines if request_id in line and '"event":"request"' in line)
+            return next(ours, None)
+
+        otherwise = f"{service} has no access line of request {request_id}"
+        return dict(json.loads(until(written, 5, otherwise)))
 
 
 def _kid(token: str) -> str:

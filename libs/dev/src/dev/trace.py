@@ -1,13 +1,13 @@
 """`./dev trace ID`: a trace as a tree with a time line, from the platform's collector."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from urllib.request import urlopen
 
 from dev.collector import Span
 from dev.console import CYAN, DIM, GREEN, RED, YELLOW, Trouble, paint, say
 from dev.state import State
+from dev.waiting import until
 
 WIDTH = 32
 _COLOURS = {"users": GREEN, "orders": YELLOW}
@@ -39,16 +39,15 @@ def fetch(collector: str, trace_id: str) -> list[Span]:
 def await_trace(
     collector: str, trace_id: str, services: set[str], seconds: float = 10
 ) -> list[Span]:
-    """Return a trace once it is whole and names `services`, or what there is when time is up."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    """Return a trace once it has its root, no gap, and spans of all `services`."""
+
+    def whole() -> list[Span] | None:
         spans = fetch(collector, trace_id)
         known = {span.span_id for span in spans}
-        roots = [span.parent_id for span in spans if span.parent_id not in known]
-        if roots == [""] and services <= {span.service for span in spans}:
-            break
-        time.sleep(0.05)
-    return spans
+        roots = {span.parent_id for span in spans} - known
+        return spans if roots == {""} and services <= {span.service for span in spans} else None
+
+    return until(whole, seconds, f"trace {trace_id} did not arrive whole from {services}")
 
 
 def draw(spans: Sequence[Span]) -> Iterator[str]:

@@ -1,0 +1,115 @@
+import json
+import random
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx2
+import pytest
+from chassis_core.testing.servers import Missing, PostgresServer, RedisServer, fresh_database
+from dev.environment import SERVICES
+from dev.platform import Platform
+from dev.state import State
+from dev.waiting import until
+from prometheus_client.parser import text_string_to_metric_families
+
+STORES = ("sqlite and memory", "postgresql and redis")
+HERE = Path(__file__).parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark what starts processes, and keep the tests of one platform on one worker."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            stores = getattr(item, "callspec", None) and item.callspec.params.get("platform")
+            item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.xdist_group(f"e2e {stores or item.path.stem}"))
+
+
+def real_stores(stack):
+    """Settings that put every service on a PostgreSQL database of its own, and on one Redis."""
+    try:
+        postgres, redis = PostgresServer(), RedisServer()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    server, cache = stack.enter_context(postgres).url, stack.enter_context(redis).url
+    settings = {}
+    for service in SERVICES:
+        url = stack.enter_context(fresh_database(server))
+        settings[f"{service.upper()}_DATABASE__URL"] = url
+        settings[f"{service.upper()}_REDIS__URL"] = cache
+    return settings
+
+
+@pytest.fixture(scope="session", params=STORES)
+def platform(request, tmp_path_factory, foreign_free, free_ports):
+    """The platform as real processes on free ports, once on each kind of store."""
+    with ExitStack() as stack:
+        stores = real_stores(stack) if "redis" in request.param else {}
+        state = State(tmp_path_factory.mktemp("platform"))
+        given = foreign_free | free_ports() | stores
+        yield stack.enter_context(Platform(state, given))
+
+
+@pytest.fixture
+def outside(platform):
+    """The platform, seen from outside."""
+    with Outside(platform) as seen:
+        yield seen
+
+
+class Outside:
+    """What a person outside sees of a platform: answers, log lines, samples and spans."""
+
+    def __init__(self, platform):
+        self.platform = platform
+        self.users, self.orders = (platform.url(service) for service in SERVICES)
+        self._stack = ExitStack()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stack.close()
+
+    def client(self):
+        """Return an HTTP client that comes from an address of its own."""
+        address = ".".join(["127", *(str(random.randint(1, 254)) for _ in range(3))])
+        transport = httpx2.HTTPTransport(local_address=address)
+        return self._stack.enter_context(httpx2.Client(transport=transport, timeout=30))
+
+    def lines(self, service):
+        """Return every line of the service's output; one that is not JSON fails the test."""
+        return [
+            json.loads(line) for line in self.platform.state.log(service).read_bytes().splitlines()
+        ]
+
+    def access_lines(self, service, request_id):
+        """Return the access lines of a request, when a later one's has been written."""
+        later = self.client().get(f"{self.platform.url(service)}/later").headers["x-request-id"]
+        wanted = {request_id: [], later: []}
+
+        def written():
+            for found in wanted.values():
+                found.clear()
+            for line in self.lines(service):
+                if line["event"] == "request" and line["request_id"] in wanted:
+                    wanted[line["request_id"]].append(line)
+            return wanted[later]
+
+        until(written, 15, "the access line was not written")
+        return wanted[request_id]
+
+    def samples(self, service, name):
+        """Return the samples of one name by their labels."""
+        text = httpx2.get(f"{self.platform.admin_url(service)}/metrics").text
+        return {
+            tuple(sorted(sample.labels.items())): sample.value
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == name
+        }
+
+    def requests(self, service):
+        """Return how many requests were counted, by their labels."""
+        return self.samples(service, "http_server_request_duration_seconds_count")
