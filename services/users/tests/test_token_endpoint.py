@@ -167,6 +167,12 @@ async def test_a_client_must_not_name_itself_twice(api, endpoint):
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
+async def test_a_parameter_given_twice_is_refused_where_once_would_do(api):
+    for scopes, status in (("users:read", 200), (["users:read", "users:read"], 400)):
+        answer = await api.token("client_credentials", auth=api.service, scope=scopes)
+        assert answer.status_code == status
+
+
 async def test_a_service_may_not_log_people_in(api):
     await api.register()
     answer = await api.login(auth=api.service)
