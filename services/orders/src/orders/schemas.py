@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from orders.currencies import Currency
 from orders.models import Status
@@ -13,6 +13,14 @@ MOST_ITEMS = 100
 HIGHEST_QUANTITY = 10_000
 HIGHEST_PRICE = 9_000_000_000_000
 """Bounds whose product fits into 64 bits, so that no order can have a total that does not."""
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# JSON has one kind of number: 2.0 is the integer 2, while "2" and true are none.
+WHOLE = BeforeValidator(_whole)
 
 
 class Item(BaseModel):
@@ -24,9 +32,9 @@ class Item(BaseModel):
 
     sku: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
     """The article."""
-    quantity: Annotated[int, Field(strict=True, ge=1, le=HIGHEST_QUANTITY)]
+    quantity: Annotated[int, Field(strict=True, ge=1, le=HIGHEST_QUANTITY), WHOLE]
     """How many of it."""
-    unit_price_minor: Annotated[int, Field(strict=True, ge=0, le=HIGHEST_PRICE)]
+    unit_price_minor: Annotated[int, Field(strict=True, ge=0, le=HIGHEST_PRICE), WHOLE]
     """The price of one: 1999 is 19.99 in EUR, and 1,999 in JPY."""
 
 

@@ -24,7 +24,10 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
             "in": "header",
             "required": True,
             "description": "Made up by the client, the same whenever it sends this request again.",
-            "schema": {"type": "string", "pattern": r"^[A-Za-z0-9._:-]{1,255}$"},
+            "schema": {
+                "type": "string",
+                "pattern": r'^([!#-\[\]-~]{1,255}|"[!#-\[\]-~]{1,255}")$',
+            },
         }
     ]
 }
