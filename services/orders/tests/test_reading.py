@@ -114,6 +114,7 @@ async def test_an_order_the_client_has_already_is_304(ann):
         answer = await ann.get(path, **{"if-none-match": known})
         assert (answer.status_code, answer.content) == (304, b""), known
         assert answer.headers["etag"] == tag
+        assert answer.headers["cache-control"] == "private, no-cache"
     for other in ('"2"', "garbage", '"1', "1"):
         assert (await ann.get(path, **{"if-none-match": other})).status_code == 200, other
 

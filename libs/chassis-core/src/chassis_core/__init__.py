@@ -13,11 +13,16 @@ from chassis_core.concerns.auth import (
 from chassis_core.concerns.cache import Cache
 from chassis_core.concerns.clients import ClientSettings, ServiceClient, client
 from chassis_core.concerns.database import Session
+from chassis_core.concerns.idempotency import IDEMPOTENCY_KEY, Idempotent, idempotency_keys
 from chassis_core.concerns.logs import get_logger
+from chassis_core.concerns.pagination import Page
 from chassis_core.concerns.rate_limit import RateLimit
+from chassis_core.preconditions import IF_MATCH, IfMatch, IfNoneMatch, etag
 from chassis_core.settings import InvalidSettings, ServiceSettings
 
 __all__ = [
+    "IDEMPOTENCY_KEY",
+    "IF_MATCH",
     "App",
     "Cache",
     "Chassis",
@@ -26,8 +31,12 @@ __all__ = [
     "Concern",
     "ConcernSettings",
     "CurrentUser",
+    "Idempotent",
+    "IfMatch",
+    "IfNoneMatch",
     "InvalidSettings",
     "Layer",
+    "Page",
     "Principal",
     "RateLimit",
     "ServiceClient",
@@ -37,8 +46,10 @@ __all__ = [
     "client",
     "compose",
     "create_app",
+    "etag",
     "get_current_user",
     "get_logger",
+    "idempotency_keys",
     "require_roles",
     "require_scopes",
     "share",

@@ -3,12 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from chassis_core import RateLimit
-from chassis_core.concerns.auth import CurrentUser, get_current_user
-from chassis_core.concerns.database import Session
-from chassis_core.concerns.idempotency import IDEMPOTENCY_KEY, Idempotent
-from chassis_core.concerns.pagination import Page
-from chassis_core.preconditions import IF_MATCH, IfMatch, IfNoneMatch, etag
+from chassis_core import (
+    IDEMPOTENCY_KEY,
+    IF_MATCH,
+    CurrentUser,
+    Idempotent,
+    IfMatch,
+    IfNoneMatch,
+    Page,
+    RateLimit,
+    Session,
+    etag,
+    get_current_user,
+)
 from chassis_core.problem import responses
 from fastapi import APIRouter, Depends, Response
 
@@ -79,9 +86,10 @@ async def read_order(
 ) -> Response:
     """Return one of the caller's orders."""
     order = await owned(session, customer.subject, order_id)
-    if known.holds(etag(order.version)):
-        return Response(status_code=304, headers={"ETag": etag(order.version)})
-    return _answer(order)
+    headers = {"ETag": etag(order.version), "Cache-Control": "private, no-cache"}
+    if known.holds(headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    return _answer(order, 200, headers)
 
 
 @router.post(

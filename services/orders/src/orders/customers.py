@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from chassis_core.concerns.clients import ServiceClient, client
+from chassis_core import ServiceClient, client
 from chassis_core.problem import BadGateway, Forbidden
 from fastapi import Depends
 from pydantic import BaseModel, Field, ValidationError

@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
+from chassis_core import idempotency_keys
 from chassis_core.concerns.database import metadata_naming
-from chassis_core.concerns.idempotency import idempotency_keys
 from chassis_core.ids import uuid7
 from chassis_core.moments import Moment, now
 from chassis_core.problem import Conflict

@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from chassis_core import InvalidSettings, ServiceSettings
+from chassis_core import ClientSettings, InvalidSettings, ServiceSettings
 from chassis_core.concerns.auth import AuthSettings
-from chassis_core.concerns.clients import ClientSettings
 from chassis_core.concerns.database import DatabaseSettings
 from chassis_core.settings import ServerSettings
 from pydantic import Field, SecretStr, field_validator
