@@ -107,6 +107,6 @@ def test_the_end_is_clean_sends_the_last_spans_and_leaves_no_process(
         with pytest.raises(ProcessLookupError):
             os.killpg(process.pid, 0)
     lines = [json.loads(line) for line in platform.state.log("orders").read_bytes().splitlines()]
-    [ours] = [line for line in lines if line.get("request_id") == request_id]
+    ours = next(line for line in lines if line.get("request_id") == request_id)
     assert platform.collector.trace(ours["trace_id"])
     assert not [line for line in lines if line["level"] in {"error", "critical"}]

@@ -123,20 +123,15 @@ class Platform:
 
     def end(self, service: str) -> int:
         """Ask one service to end, end it if it does not, and return its exit code."""
-        process = self.processes.pop(service)
-        process.terminate()
-        try:
-            return process.wait(STOPPED_WITHIN)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
+        self.processes[service].terminate()
+        return _ended(self.processes.pop(service))
 
     def stop(self) -> None:
         """End every service, all at once."""
         for process in self.processes.values():
             process.terminate()
-        for service in list(self.processes):
-            self.end(service)
+        while self.processes:
+            _ended(self.processes.popitem()[1])
 
     def _run(self, service: str, command: str) -> Process:
         guard = shutil.which("setpriv")  # where there is one, a killed parent leaves no child
@@ -192,6 +187,14 @@ def opened(state: State, told: Callable[[str], None], *, reset: bool = False) ->
                     signal.signal(number, signal.SIG_IGN)
     finally:
         state.release()
+
+
+def _ended(process: Process) -> int:
+    try:
+        return process.wait(STOPPED_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
 
 
 def _answers(url: str) -> bool:

@@ -14,8 +14,9 @@ def main(arguments: Sequence[str]) -> int:
     """Become the command; return only if there is none of that name."""
     if not arguments:
         raise Trouble("run what? For example: ./dev run users keys rotate")
-    programs = str(Path(sys.executable).parent)
-    settings = settings_of(State()) | {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
+    folders = [Path(sys.executable).parent, Path(os.environ.get("UV", sys.executable)).parent]
+    path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
+    settings = settings_of(State()) | {"PATH": path}
     try:
         os.execvpe(arguments[0], list(arguments), settings)  # noqa: S606 - that is the command
     except FileNotFoundError:
