@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from dev.environment import SERVICES
+from dev.ports import SERVICES
 
 ROOT = Path(__file__).parents[1]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx2
 import pytest
 from chassis_core.testing.servers import Missing, PostgresServer, RedisServer, fresh_database
-from dev.environment import SERVICES
 from dev.platform import Platform
+from dev.ports import SERVICES
 from dev.state import State
 from dev.waiting import until
 from prometheus_client.parser import text_string_to_metric_families

@@ -4,8 +4,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+import httpx2
+
 from dev.console import BOLD, DIM, Trouble, paint, say
-from dev.platform import opened
+from dev.lifetime import opened
 from dev.state import State
 from dev.story import Story
 from dev.visitor import Visitor
@@ -22,6 +24,8 @@ def main(_: Sequence[str]) -> int:
             _tell(state, running)
         else:
             raise Trouble("the platform is starting: try again when it is ready")
+    except httpx2.TransportError as error:
+        raise Trouble(f"{error.request.url} gave no answer: {error}") from error
     except KeyboardInterrupt:
         return 130
     return 0

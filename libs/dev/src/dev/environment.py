@@ -2,16 +2,8 @@
 
 from collections.abc import Mapping
 
+from dev.ports import SERVICES, port, setting
 from dev.state import State
-
-SERVICES = ("users", "orders")
-_PORTS = {"users": (8001, 9001), "orders": (8002, 9002)}
-
-
-def port(given: Mapping[str, str], service: str, *, admin: bool = False) -> int:
-    """Return the port of a service's public or admin listener."""
-    name = f"{service.upper()}_SERVER__{'ADMIN_' if admin else ''}PORT"
-    return int(given.get(name, _PORTS[service][admin]))
 
 
 def environment(state: State, given: Mapping[str, str], collector: str) -> dict[str, str]:
@@ -32,8 +24,7 @@ def environment(state: State, given: Mapping[str, str], collector: str) -> dict[
     }
     for service in SERVICES:
         for admin in (False, True):
-            name = f"{service.upper()}_SERVER__{'ADMIN_' if admin else ''}PORT"
-            ours[name] = str(port(given, service, admin=admin))
+            ours[setting(service, admin=admin)] = str(port(given, service, admin=admin))
     if given.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         ours.pop("OTEL_EXPORTER_OTLP_PROTOCOL")
     return {**ours, **given}

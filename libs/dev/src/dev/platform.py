@@ -2,27 +2,23 @@
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from dev.collector import Collector
 from dev.console import Trouble
-from dev.environment import SERVICES, environment, port
+from dev.environment import environment
+from dev.ports import SERVICES, answers, port, refuse_taken
 from dev.state import State
 from dev.waiting import until
 
 Process = subprocess.Popen[bytes]
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 30.0
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OURS = ("USERS_", "ORDERS_", "OTEL_")
 _CHASSIS = str(Path(sys.executable).with_name("chassis"))
 
@@ -51,7 +47,7 @@ class Platform:
         with ExitStack() as stack:
             stack.enter_context(self.collector)
             stack.callback(self.stop)
-            self._refuse_taken_ports()
+            refuse_taken(self.environment)
             self._told("migrating")
             self.migrate()
             self._told("starting")
@@ -109,7 +105,7 @@ class Platform:
 
         def ready() -> bool:
             self.check()
-            return _answers(url)
+            return answers(url)
 
         until(
             ready, READY_WITHIN, f"{service} was not ready in time; see {self.state.log(service)}"
@@ -147,46 +143,10 @@ class Platform:
                 start_new_session=True,
             )
 
-    def _refuse_taken_ports(self) -> None:
-        for service in SERVICES:
-            for admin in (False, True):
-                number = port(self.environment, service, admin=admin)
-                if _taken(number):
-                    name = f"{service.upper()}_SERVER__{'ADMIN_' if admin else ''}PORT"
-                    raise Trouble(
-                        f"port {number} of {service} is taken: stop what listens there,"
-                        f" or choose another with {name}=…"
-                    )
-
     def _tail(self, log: str, lines: int = 15) -> str:
         path = self.state.log(log)
         last = path.read_text("utf-8", "replace").splitlines()[-lines:]
         return "\n".join([f"; the end of {path}:", *(f"  {line[:300]}" for line in last)])
-
-
-@contextmanager
-def opened(state: State, told: Callable[[str], None], *, reset: bool = False) -> Iterator[Platform]:
-    """Claim the folder, start the platform in it, write the record; undo it all at the end.
-
-    SIGTERM and SIGHUP become `KeyboardInterrupt`, as Ctrl-C is, until the platform is told to stop.
-    """
-    for number in _STOPPING:
-        signal.signal(number, signal.default_int_handler)
-    state.claim()
-    try:
-        if reset:
-            state.forget()
-        for log in state.log("").parent.glob("*.log"):
-            log.unlink()
-        with Platform(state, os.environ, told) as platform:
-            state.record(**platform.record())
-            try:
-                yield platform
-            finally:
-                for number in _STOPPING:
-                    signal.signal(number, signal.SIG_IGN)
-    finally:
-        state.release()
 
 
 def _ended(process: Process) -> int:
@@ -195,21 +155,3 @@ def _ended(process: Process) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urlopen(url, timeout=5) as response:  # noqa: S310 - our own loopback URL
-            return bool(response.status == 200)
-    except (URLError, OSError):
-        return False
-
-
-def _taken(number: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", number))
-        except OSError:
-            return True
-    return False

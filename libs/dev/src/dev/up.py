@@ -6,8 +6,9 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from dev.console import BOLD, DIM, paint, say
-from dev.environment import SERVICES
-from dev.platform import Platform, opened
+from dev.lifetime import opened
+from dev.platform import Platform
+from dev.ports import SERVICES
 from dev.state import State
 
 _SESSION = """\
