@@ -58,8 +58,12 @@ def unique_violation(error: IntegrityError) -> str | None:
 
 def handlers() -> dict[type[Exception], Handler]:
     """Return the answers to errors of the database that no service handles itself."""
+    from asyncpg import InterfaceError
+
     return {
         PoolExhausted: _answer_unavailable,
+        # A connection lost while SQLAlchemy sets it up: the only error that it does not wrap.
+        InterfaceError: _answer_unavailable,
         DBAPIError: _answer_failure,
         StaleDataError: _answer_stale,
     }

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, PoolResetState, event
 
 from chassis_core.concerns.database.settings import DatabaseSettings
 
@@ -43,6 +43,12 @@ def listen(engine: Engine, settings: DatabaseSettings, *, foreign_keys: bool = T
         # A reader that turns writer fails at once when another wrote meanwhile: ask first.
         mode = connection.get_execution_options().get("sqlite_begin", WRITES)
         connection.exec_driver_sql(f"BEGIN {mode}")
+
+    @event.listens_for(engine, "reset")
+    def end(connection: Any, _record: Any, state: PoolResetState) -> None:
+        # A commit that fails leaves the transaction open, and SQLAlchemy takes it for ended.
+        if state.asyncio_safe and connection.driver_connection.in_transaction:
+            connection.rollback()
 
 
 def make_folder(settings: DatabaseSettings) -> None:
