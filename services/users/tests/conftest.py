@@ -2,18 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 import pytest
 from chassis_core.concerns.database import Database, DatabaseSettings
-from chassis_core.migrations import upgrade
+from chassis_core.migrations import migrations_of, upgrade
 from chassis_core.testing import Telemetry, running
 from pydantic import SecretStr
 from users.main import app
 from users.settings import KeySettings, PasswordSettings, Settings
 
-MIGRATIONS = Path(__file__).parents[1] / "migrations"
+MIGRATIONS = migrations_of(Settings)
 PASSWORD = "correct horse battery"
 
 
