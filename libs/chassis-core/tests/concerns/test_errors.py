@@ -52,6 +52,10 @@ async def cut() -> StreamingResponse:
 async def body(_: Body) -> None: ...
 
 
+@router.get("/body")
+async def read() -> None: ...
+
+
 @pytest.fixture
 async def client():
     async with running(compose([errors(), request_id()], routers=[router])) as client:
@@ -91,6 +95,10 @@ async def test_a_path_without_a_route_and_a_wrong_method_are_problems(client):
     wrong = await client.delete("/boom")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET")
     assert wrong.json()["title"] == "Method Not Allowed"
+
+
+async def test_a_wrong_method_is_told_every_method_of_the_path(client):
+    assert (await client.put("/body")).headers["allow"] == "GET, POST"
 
 
 async def test_a_validation_error_names_the_place_and_the_rule_but_never_the_input(client):

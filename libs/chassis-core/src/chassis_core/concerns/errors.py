@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -67,8 +69,20 @@ async def _http_exception(request: Request, error: HTTPException) -> Response:
     if not isinstance(error, Problem):
         default = error.detail == Problem(status=error.status_code).detail
         detail = None if default else str(error.detail)
-        error = Problem(detail, status=error.status_code, headers=error.headers)
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = _methods(request)
+        error = Problem(detail, status=error.status_code, headers=headers)
     return respond(error, request.scope)
+
+
+def _methods(request: Request) -> str:
+    """Return every method of the path: the framework names those of one of its routes alone."""
+    path = request.scope["path"]
+    routes = [r for r in iter_route_contexts(request.app.routes) if r.methods]
+    return ", ".join(
+        sorted({m for r in routes if r.path_regex.match(path) for m in r.methods or ()})
+    )
 
 
 async def _validation_error(request: Request, error: RequestValidationError) -> Response:
