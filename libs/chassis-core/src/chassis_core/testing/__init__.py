@@ -1,6 +1,8 @@
-"""The test kit: an app's client, its telemetry, tokens for it, and stores to run it on."""
+"""The test kit: an app's client and telemetry, tokens for it, its stores, and faults of both."""
 
 from chassis_core.testing.client import running
+from chassis_core.testing.proxy import Proxy
 from chassis_core.testing.telemetry import Telemetry
+from chassis_core.testing.waiting import eventually
 
-__all__ = ["Telemetry", "running"]
+__all__ = ["Proxy", "Telemetry", "eventually", "running"]

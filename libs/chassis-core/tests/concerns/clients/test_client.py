@@ -1,5 +1,6 @@
 import asyncio
 import time
+import zlib
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
@@ -56,6 +57,15 @@ async def endless_headers(_: asyncio.StreamReader, writer: asyncio.StreamWriter)
         await writer.drain()
 
 
+async def gzip_bomb(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(head)
+    chunk = zlib.compress(b"\0" * 10_000_000, wbits=31)
+    while not writer.is_closing():
+        writer.write(b"%x\r\n%b\r\n" % (len(chunk), chunk))
+        await writer.drain()
+
+
 async def truncated(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
     await writer.drain()
@@ -97,9 +107,9 @@ async def make(upstream: Any, telemetry: Telemetry) -> AsyncIterator[Any]:
         (endless_headers, (BadGateway, "protocol")),
         (endless, (BadGateway, "too_large")),
         (answering(b"302 Found", b"", b"Location: http://169.254.169.254/"), (BadGateway, "302")),
-        (answering(b"200 OK", b"\x1f\x8b", b"Content-Encoding: gzip"), (BadGateway, "encoding")),
+        (gzip_bomb, (BadGateway, "encoding")),
         (answering(b"500 Oops", b"stack trace"), (BadGateway, "500")),
-        (answering(b"503 Busy", b"", b"Retry-After: 999999999999"), (Unavailable, "503")),
+        (answering(b"503 Busy", b"", b"Retry-After: 1000000000"), (Unavailable, "503")),
         (answering(b"504 Late"), (GatewayTimeout, "504")),
     ],
 )

@@ -1,7 +1,5 @@
 """The client of one other service."""
 
-import asyncio
-import random
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,13 +8,13 @@ import httpx2
 from opentelemetry.trace import Tracer
 
 from chassis_core import context
-from chassis_core.concerns.clients.breaker import Breaker, RetryBudget
-from chassis_core.concerns.clients.failure import CallFailed, out_of_time, refused
+from chassis_core.concerns.clients.attempts import Attempts
+from chassis_core.concerns.clients.credentials import CallersToken, Credentials, NoToken
+from chassis_core.concerns.clients.failure import CallFailed, out_of_time
 from chassis_core.concerns.clients.metrics import ClientMetrics
+from chassis_core.concerns.clients.own_token import OwnToken
 from chassis_core.concerns.clients.settings import ClientSettings
 from chassis_core.concerns.clients.wire import Wire
-
-IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
 class ServiceClient:
@@ -45,19 +43,25 @@ class ServiceClient:
     ) -> None:
         self.name = name
         self._settings = settings
-        self._metrics = metrics or ClientMetrics()
-        self._wire = Wire(name, settings, metrics=self._metrics, tracer=tracer, transport=transport)
-        self._breaker = Breaker(
-            failures=settings.breaker_failures,
-            ratio=settings.breaker_ratio,
-            open_for=settings.breaker_open,
+        metrics = metrics or ClientMetrics()
+        made: dict[str, Any] = {"metrics": metrics, "tracer": tracer, "transport": transport}
+        self._wire = Wire(name, settings, **made)
+        self._token_wire = Wire(f"{name}-token", settings, **made)
+        self._credentials = self._of(settings)
+        self._attempts = Attempts(
+            name, settings, wire=self._wire, credentials=self._credentials, metrics=metrics
         )
-        self._budget = RetryBudget(settings.retry_ratio)
-        self._metrics.watch(name, self._breaker)
+
+    def _of(self, settings: ClientSettings) -> Credentials:
+        if settings.auth == "service":
+            return OwnToken(self.name, settings, self._token_wire.send)
+        return CallersToken() if settings.auth == "caller" else NoToken()
 
     async def aclose(self) -> None:
         """Close the connections."""
+        await self._credentials.aclose()
         await self._wire.aclose()
+        await self._token_wire.aclose()
 
     async def get(self, path: str, **options: Any) -> httpx2.Response:
         """Send a GET; see `request`."""
@@ -78,6 +82,8 @@ class ServiceClient:
     ) -> httpx2.Response:
         """Send a request and return the answer with its body read.
 
+        An `Authorization` among the `headers` is sent instead of the one that `auth` names.
+
         Raises:
             BadGateway: the answer is an error, a redirect, broken or too long.
             Unavailable: the service cannot be reached, is busy, or is known to fail.
@@ -89,9 +95,8 @@ class ServiceClient:
             method, self._settings.url + path, params=params, json=json, headers=headers
         )
         deadline = time.monotonic() + self._time()
-        self._budget.earn()
         try:
-            return await self._attempts(request, deadline)
+            return await self._attempts.make(request, deadline)
         except CallFailed as failed:
             raise failed.problem from failed.__cause__
 
@@ -102,45 +107,3 @@ class ServiceClient:
         if time_left <= 0:
             raise out_of_time(self.name)
         return time_left
-
-    async def _attempts(self, request: httpx2.Request, deadline: float) -> httpx2.Response:
-        safe = request.method in IDEMPOTENT or "idempotency-key" in request.headers
-        last = self._settings.attempts if safe else 1
-        number = 1
-        while True:
-            try:
-                return await self._attempt(request, deadline, number)
-            except CallFailed as failed:
-                wait = max(failed.after, self._backoff(number))
-                if number >= last or not failed.again or time.monotonic() + wait >= deadline:
-                    raise
-                if not self._granted():
-                    raise
-            await asyncio.sleep(wait)
-            number += 1
-
-    def _backoff(self, number: int) -> float:
-        return random.uniform(0, self._settings.backoff * 2 ** (number - 1))  # noqa: S311 - no secret
-
-    def _granted(self) -> bool:
-        granted = self._budget.spend()
-        self._metrics.retry(self.name, granted=granted)
-        return granted
-
-    async def _attempt(
-        self, request: httpx2.Request, deadline: float, number: int
-    ) -> httpx2.Response:
-        ticket = self._breaker.admit()
-        if ticket is None:
-            self._metrics.observe(self.name, request.method, "open", 0)
-            raise refused(self.name, self._breaker.opens_in())
-        ok: bool | None = None
-        try:
-            response = await self._wire.send(request, deadline - time.monotonic(), number)
-            ok = True
-        except CallFailed as failed:
-            ok = False if failed.counts else None
-            raise
-        finally:
-            self._breaker.report(ticket, ok=ok)
-        return response

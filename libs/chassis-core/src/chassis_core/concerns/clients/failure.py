@@ -52,12 +52,23 @@ def refused(name: str, seconds: float, outcome: str = "open") -> CallFailed:
     return CallFailed(problem, outcome, again=outcome != "open")
 
 
+def without_token(name: str) -> CallFailed:
+    """Return the failure of a call for which this service could get no token of its own."""
+    problem = Unavailable(f"{name} cannot be called now", headers={"Retry-After": "1"})
+    return CallFailed(problem, "token", again=False, counts=False)
+
+
+def crowded(name: str) -> CallFailed:
+    """Return the failure of a call that found no place among those in flight."""
+    failed = refused(name, 1, "busy")
+    failed.counts = failed.again = False
+    return failed
+
+
 def from_error(name: str, error: httpx2.HTTPError) -> CallFailed:
     """Return the failure that an error of the transport is."""
     if isinstance(error, httpx2.PoolTimeout):
-        failed = refused(name, 1, "busy")
-        failed.counts = failed.again = False
-        return failed
+        return crowded(name)
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
         return refused(name, 1, "connect")
     if isinstance(error, httpx2.TimeoutException):

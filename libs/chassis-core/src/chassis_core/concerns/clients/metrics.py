@@ -3,6 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from chassis_core.concerns.clients.breaker import Breaker
+from chassis_core.concerns.clients.bulkhead import Bulkhead
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
@@ -13,7 +14,7 @@ def known(method: str) -> str:
 
 
 class ClientMetrics:
-    """Durations, retries and breakers of all the clients of an app."""
+    """Durations, retries, breakers and places of all the clients of an app."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self._duration = Histogram(
@@ -34,6 +35,12 @@ class ClientMetrics:
             ["server"],
             registry=registry,
         )
+        self._in_flight = Gauge(
+            "http_client_in_flight",
+            "Calls that hold one of the places a service may take.",
+            ["server"],
+            registry=registry,
+        )
 
     def observe(self, server: str, method: str, outcome: str, seconds: float) -> None:
         """Count one attempt."""
@@ -43,6 +50,7 @@ class ClientMetrics:
         """Count one retry that was wanted."""
         self._retries.labels(server, "yes" if granted else "no").inc()
 
-    def watch(self, server: str, breaker: Breaker) -> None:
-        """Show the state of a breaker."""
+    def watch(self, server: str, breaker: Breaker, bulkhead: Bulkhead) -> None:
+        """Show the state of a breaker and of the places."""
         self._breakers.labels(server).set_function(lambda: breaker.state)
+        self._in_flight.labels(server).set_function(lambda: bulkhead.in_flight)

@@ -1,9 +1,9 @@
 """What a service is told about each service that it calls."""
 
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from chassis_core.concern import ConcernSettings
 
@@ -13,18 +13,26 @@ class ClientSettings(ConcernSettings):
 
     url: str
     """Base URL, `http://users:8001`; no credentials, query or fragment in it."""
-    authorization: Literal["caller", "none"] = "caller"
-    """Whose token is sent: the verified caller's, or none."""
+    auth: Literal["caller", "service", "none"] = "caller"
+    """Whose token is sent: the verified caller's, this service's own, or none."""
+    token_url: str | None = None
+    """Where this service gets its own token by client credentials, `https://…/oauth2/token`."""
+    client_id: str | None = None
+    """This service's name at the token endpoint."""
+    client_secret: SecretStr | None = None
+    """This service's secret at the token endpoint."""
+    scope: str | None = None
+    """Scopes to ask for, with spaces between; None for all that this service may have."""
     timeout: float = Field(2.0, gt=0)
     """Seconds for a call with all its attempts. The deadline of the request in flight wins where
     it is nearer."""
     attempt_timeout: float = Field(1.0, gt=0)
     """Seconds for one attempt, so that one hung instance leaves time to ask another."""
     connect_timeout: float = Field(0.5, gt=0)
-    """Seconds to connect, or to wait for a free connection: within one network both take far
-    less."""
-    max_connections: int = Field(100, ge=1)
-    """Calls in flight; the next waits `connect_timeout` for one to end, then is answered 503."""
+    """Seconds to connect, or to wait for a free place: within one network both take far less."""
+    max_in_flight: int = Field(100, ge=1)
+    """Calls at once, and so connections; the next waits `connect_timeout` for one to end, then is
+    answered 503: a slow service holds up no more of this one than that."""
     max_response: int = Field(1_048_576, ge=1)
     """Bytes of an answer's body; a longer one is cut off and answered 502."""
     attempts: int = Field(2, ge=1, le=3)
@@ -41,12 +49,22 @@ class ClientSettings(ConcernSettings):
     breaker_open: float = Field(2.0, gt=0)
     """Seconds an open breaker refuses calls before it lets one through to probe."""
 
-    @field_validator("url")
+    @field_validator("url", "token_url")
     @classmethod
-    def _plain(cls, url: str) -> str:
+    def _plain(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise ValueError("must be http://host[:port] or https://host[:port]")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must have no credentials, query or fragment")
         return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _can_have_a_token(self) -> Self:
+        needed = {name: getattr(self, name) for name in ("token_url", "client_id", "client_secret")}
+        missing = [name for name, value in needed.items() if not value]
+        if self.auth == "service" and missing:
+            raise ValueError(f"auth 'service' needs {', '.join(missing)}")
+        return self

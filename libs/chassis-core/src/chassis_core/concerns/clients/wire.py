@@ -48,7 +48,7 @@ class Wire:
         if self._owned is not None:
             await self._owned.aclose()
 
-    async def send(self, request: httpx2.Request, left: float, number: int) -> httpx2.Response:
+    async def send(self, request: httpx2.Request, left: float, number: int = 1) -> httpx2.Response:
         """Send attempt `number` of `request` with `left` seconds for the call, and read the answer.
 
         Raises:
@@ -58,7 +58,7 @@ class Wire:
         start = time.perf_counter()
         outcome, response = "cancelled", None
         with self._span(request, number) as span:
-            self._address(request, span, left)
+            self._address(request, span, given)
             try:
                 response = await self._exchange(request, given)
                 outcome = str(response.status_code)
@@ -117,14 +117,13 @@ class Wire:
     def _unusable(self, what: str, outcome: str) -> CallFailed:
         return CallFailed(BadGateway(f"{self._name} {what}"), outcome, again=False)
 
-    def _address(self, request: httpx2.Request, span: Span, left: float) -> None:
+    def _address(self, request: httpx2.Request, span: Span, given: float) -> None:
         headers = request.headers
         headers["Accept-Encoding"] = "identity"
-        headers["X-Request-Deadline-Ms"] = str(max(1, int(left * 1000)))
+        # Of this attempt: nobody will wait for its answer while the next one is under way.
+        headers["X-Request-Deadline-Ms"] = str(max(1, int(given * 1000)))
         if (current := context.current()) is not None:
             headers["X-Request-ID"] = current.request_id
-            if current.authorization and self._settings.authorization == "caller":
-                headers.setdefault("Authorization", current.authorization)
         carrier: dict[str, str] = {}
         _TRACE_CONTEXT.inject(carrier, trace.set_span_in_context(span))
         headers.update(carrier)
@@ -161,8 +160,8 @@ def _describe(span: Span, outcome: str, *, failed: bool) -> None:
 
 def _transport(settings: ClientSettings) -> httpx2.AsyncHTTPTransport:
     limits = httpx2.Limits(
-        max_connections=settings.max_connections,
-        max_keepalive_connections=settings.max_connections,
+        max_connections=settings.max_in_flight,
+        max_keepalive_connections=settings.max_in_flight,
         keepalive_expiry=30,
     )
     return httpx2.AsyncHTTPTransport(limits=limits, trust_env=False)
