@@ -3,31 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode, Tracer
-from prometheus_client import CollectorRegistry, Gauge, Histogram
-from redis.asyncio import BlockingConnectionPool
-from redis.asyncio import Redis as Client
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from opentelemetry.trace import Tracer
+from prometheus_client import CollectorRegistry, Gauge
 from redis.exceptions import NoScriptError, RedisError, ResponseError
-from redis.maint_notifications import MaintNotificationsConfig
 
+from chassis_core.concerns.redis.driver import connect
+from chassis_core.concerns.redis.errors import RedisBusy, RedisDown, RedisRefused
 from chassis_core.concerns.redis.settings import RedisSettings
+from chassis_core.concerns.redis.telemetry import Commands
 
 log = logging.getLogger(__name__)
-
-
-class RedisDown(ConnectionError):
-    """Redis did not answer, refused, or is being left alone after it failed."""
-
-
-class RedisRefused(RedisDown):
-    """Redis is there and answered with an error."""
 
 
 class Redis:
@@ -46,18 +35,12 @@ class Redis:
         tracer: Tracer | None = None,
     ) -> None:
         self._settings = settings
-        self._tracer = tracer or trace.NoOpTracer()
-        self.client = _client(settings)
+        self.client = connect(settings)
+        self._free = asyncio.Semaphore(settings.max_connections)
         self._failed_at: float | None = None
         self._outage = False
         self._probe: asyncio.Task[None] | None = None
-        self._duration = Histogram(
-            "redis_command_duration_seconds",
-            "Time of a Redis command as its caller waited for it.",
-            ["command", "outcome"],
-            buckets=(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1),
-            registry=registry,
-        )
+        self._commands = Commands(registry, tracer)
         self._breaker = Gauge(
             "redis_breaker_open", "1 while a failed Redis is left alone.", registry=registry
         )
@@ -78,7 +61,7 @@ class Redis:
             raise RedisDown("Redis is left alone after a failure")
         try:
             return await self._timed(self._settings.timeout, *command)
-        except RedisRefused:
+        except (RedisRefused, RedisBusy):
             raise
         except RedisDown as error:
             self._open(error)
@@ -102,6 +85,7 @@ class Redis:
 
     async def open(self) -> None:
         """Connect ahead of the first request; a Redis that is away does not stop the start."""
+        self._free = asyncio.Semaphore(self._settings.max_connections)
         if self.client is not None:
             self._failed_at = time.monotonic()
             await self._probe_once()
@@ -119,41 +103,18 @@ class Redis:
         if self.client is None:
             raise RedisDown("no Redis is configured")
         run: Any = self.client.execute_command
-        name, outcome, start = str(command[0]), "ok", time.perf_counter()
-        try:
-            with self._span(name):
-                async with asyncio.timeout(timeout):
-                    return await run(*command)
-        except TimeoutError as error:
-            outcome = "timeout"
-            raise RedisDown(f"no answer to {name} within {timeout} s") from error
-        except ResponseError as error:
-            outcome = "refused"
-            raise RedisRefused(f"{name} was refused: {type(error).__name__}") from error
-        except (RedisError, OSError) as error:
-            outcome = "error"
-            raise RedisDown(f"{name} failed: {type(error).__name__}") from error
-        except asyncio.CancelledError:
-            outcome = "cancelled"
-            raise
-        finally:
-            self._duration.labels(name, outcome).observe(time.perf_counter() - start)
-
-    @contextmanager
-    def _span(self, command: str) -> Iterator[None]:
-        if not trace.get_current_span().is_recording():
-            yield
-            return
-        attributes = {"db.system.name": "redis", "db.operation.name": command}
-        with self._tracer.start_as_current_span(
-            command, kind=SpanKind.CLIENT, attributes=attributes, record_exception=False
-        ) as span:
+        name, queued = str(command[0]), self._free.locked()
+        with self._commands.observe(name):
             try:
-                yield
-            except Exception as error:
-                span.set_attribute("error.type", type(error).__qualname__)
-                span.set_status(StatusCode.ERROR)
-                raise
+                async with asyncio.timeout(timeout), self._free:
+                    return await run(*command)
+            except TimeoutError as error:
+                kind = RedisBusy if queued else RedisDown
+                raise kind(f"no answer to {name} within {timeout} s") from error
+            except ResponseError as error:
+                raise RedisRefused(f"{name} was refused: {type(error).__name__}") from error
+            except (RedisError, OSError) as error:
+                raise RedisDown(f"{name} failed: {type(error).__name__}") from error
 
     def _open(self, error: RedisDown) -> None:
         if not self._outage:
@@ -169,6 +130,10 @@ class Redis:
     async def _probe_once(self) -> None:
         try:
             await self._timed(self._settings.recheck, "PING")
+            # The first may have had to connect. What serves requests is as fast as they ask for.
+            await self._timed(self._settings.timeout, "PING")
+        except RedisBusy:
+            return
         except RedisDown as error:
             self._open(error)
             return
@@ -176,20 +141,3 @@ class Redis:
             log.info("redis_up")
         self._outage, self._failed_at = False, None
         self._breaker.set(0)
-
-
-def _client(settings: RedisSettings) -> Client | None:
-    if settings.url is None:
-        return None
-    pool = BlockingConnectionPool.from_url(
-        settings.url.get_secret_value(),
-        max_connections=settings.max_connections,
-        # One asyncio.timeout bounds the whole command; the driver's own would start per step.
-        timeout=None,
-        socket_timeout=None,
-        socket_connect_timeout=None,
-        retry=Retry(NoBackoff(), 0),
-        driver_info=None,
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),
-    )
-    return Client.from_pool(pool)
