@@ -23,6 +23,7 @@ def pytest_collection_modifyitems(items):
         if item.path.is_relative_to(HERE):
             stores = getattr(item, "callspec", None) and item.callspec.params.get("platform")
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.timeout(300))  # the first to use a platform starts it
             item.add_marker(pytest.mark.xdist_group(f"e2e {stores or item.path.stem}"))
 
 
