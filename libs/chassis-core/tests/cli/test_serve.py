@@ -3,6 +3,7 @@
 import pytest
 from chassis_core.cli import app
 from chassis_core.cli.services import create
+from chassis_core.server import FAILED_TO_START
 from typer.testing import CliRunner
 
 
@@ -20,3 +21,19 @@ def test_a_port_that_is_none_is_refused():
     result = CliRunner().invoke(app, ["serve", "orders", "--port", "70000"])
     assert result.exit_code == 2
     assert "--port" in result.output
+
+
+def test_an_image_names_its_service_once_for_every_command(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHASSIS_SERVICE", "orders")
+    monkeypatch.setenv("ORDERS_DATABASE__URL", f"sqlite+aiosqlite:///{tmp_path / 'orders.db'}")
+    result = CliRunner().invoke(app, ["migrate"])
+    assert (result.exit_code, result.output) == (0, "orders: migrated from nothing to 0001\n")
+
+
+def test_an_image_names_the_address_of_its_listeners(monkeypatch, capsys):
+    monkeypatch.setenv("CHASSIS_SERVICE", "orders")
+    monkeypatch.setenv("CHASSIS_HOST", "192.0.2.1")
+    with pytest.raises(SystemExit) as ended:
+        app(["serve"], standalone_mode=False)
+    assert ended.value.code == FAILED_TO_START
+    assert "of 192.0.2.1 cannot be had" in capsys.readouterr().err

@@ -15,7 +15,9 @@ from chassis_core.concerns.database import DatabaseSettings
 
 
 def migrate(
-    service: Annotated[str, typer.Argument(help="The service's name, such as orders.")],
+    service: Annotated[
+        str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
+    ],
     *,
     to: Annotated[str, typer.Option(help="The revision to migrate up to.")] = "head",
     down: Annotated[str, typer.Option(help="Migrate down to this revision instead.")] = "",

@@ -10,9 +10,13 @@ from chassis_core.settings import ServerSettings
 
 
 def serve(
-    service: Annotated[str, typer.Argument(help="The service's name, such as orders.")],
+    service: Annotated[
+        str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
+    ],
     *,
-    host: Annotated[str | None, typer.Option(help="Address of both listeners.")] = None,
+    host: Annotated[
+        str | None, typer.Option(envvar="CHASSIS_HOST", help="Address of both listeners.")
+    ] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of the public listener.")
     ] = None,
