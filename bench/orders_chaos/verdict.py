@@ -1,0 +1,64 @@
+"""What the clients were told, held against what the database holds."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chassis_core.testing.servers import execute
+
+from bench.orders_chaos.clients import Answer
+
+SLOWEST = 3.0
+"""Seconds that no request may take."""
+_ROWS = """
+SELECT orders.id::text AS id, sku FROM orders JOIN order_items ON order_id = orders.id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The figures of a run; those of `violations` must all be zero."""
+
+    orders: int
+    requests: int
+    statuses: dict[int, int]
+    median: float
+    slowest: float
+    violations: dict[str, int]
+
+
+def judge(answers: Sequence[Answer], orders: int, database: str) -> Verdict:
+    """Compare the history of the clients with the tables of orders."""
+    rows = [(row["id"], row["sku"]) for row in execute(database, _ROWS)]
+    ids, bodies = defaultdict(set), defaultdict(set)
+    for answer in answers:
+        if answer.order_id:
+            ids[answer.key].add(answer.order_id)
+            bodies[answer.key].add(answer.body)
+    kept, keys = {order_id for order_id, _ in rows}, Counter(sku for _, sku in rows)
+    statuses = Counter(answer.status for answer in answers)
+    times = sorted(answer.seconds for answer in answers)
+    violations = {
+        "acknowledged and not there": sum(1 for acked in ids.values() if acked - kept),
+        "keys with more than one order": sum(1 for count in keys.values() if count > 1),
+        "keys answered with different orders": sum(
+            1 for acked in bodies.values() if len(acked) > 1
+        ),
+        "orders that no one was told of": sum(1 for _, sku in rows if not ids.get(sku)),
+        "orders never placed": orders - len(ids),
+        "answers of 5xx other than 503": sum(
+            n for s, n in statuses.items() if s >= 500 and s != 503
+        ),
+        "answers that no client expects": sum(
+            n for s, n in statuses.items() if s not in {0, 201, 409, 429} and s < 500
+        ),
+        f"requests over {SLOWEST:g} s": sum(1 for seconds in times if seconds > SLOWEST),
+    }
+    return Verdict(
+        len(rows),
+        len(times),
+        dict(sorted(statuses.items())),
+        times[len(times) // 2],
+        times[-1],
+        violations,
+    )
