@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import (
 )
 
 from chassis_core.concerns.database import postgresql, sqlite
+from chassis_core.concerns.database.reads import Reads
 from chassis_core.concerns.database.settings import DatabaseSettings
 from chassis_core.concerns.database.telemetry import MeteredPool, PoolMetrics, Statements
 from chassis_core.problem import Problem
@@ -50,7 +51,9 @@ class Database:
             self.engine.sync_engine
         )
         self._sessions = _sessions(self.engine)
-        self._readers = _sessions(self.engine.execution_options(sqlite_begin=sqlite.READS))
+        self._readers = _sessions(
+            self.engine.execution_options(sqlite_begin=sqlite.READS), sync_session_class=Reads
+        )
         self._probe = self.engine
         if not settings.in_memory:
             # Its own connection: a pool that is busy does not make the database unreachable.
@@ -67,7 +70,8 @@ class Database:
         It takes a connection at its first statement, not before.
 
         Args:
-            read_only: it is not going to write; on SQLite it then waits for no writer.
+            read_only: it is not going to write; on SQLite it then waits for no writer, and on
+                PostgreSQL the loss of its connection before the first answer goes unseen.
             gone: asked before the commit; if it says yes, nothing is committed.
 
         Raises:
@@ -153,6 +157,6 @@ def engine(settings: DatabaseSettings, *, application: str, **overrides: Any) ->
     return made
 
 
-def _sessions(bind: AsyncEngine) -> async_sessionmaker[AsyncSession]:
+def _sessions(bind: AsyncEngine, **kind: Any) -> async_sessionmaker[AsyncSession]:
     # A session used after its unit of work would take a connection that nobody gives back.
-    return async_sessionmaker(bind, expire_on_commit=False, close_resets_only=False)
+    return async_sessionmaker(bind, expire_on_commit=False, close_resets_only=False, **kind)

@@ -1,5 +1,7 @@
 """PostgreSQL through asyncpg: limits that both ends keep, and losses noticed at once."""
 
+import asyncio
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -9,8 +11,10 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError
 
 from chassis_core.concerns.database.settings import DatabaseSettings
 
-GRACE = 0.5
+GRACE = 0.25
 """Seconds that a server has to report its own time-out before the client gives it up."""
+AGAIN = 0.05
+"""Seconds between two attempts to connect."""
 
 
 def options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
@@ -18,6 +22,7 @@ def options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
     limit = settings.statement_timeout
     args: dict[str, Any] = {
         "async_creator_fn": connect,
+        "patience": settings.pool_timeout,
         "timeout": settings.connect_timeout,
         # A stopped server cancels nothing: only the client's clock ends the wait.
         "command_timeout": limit + GRACE if limit else None,
@@ -43,19 +48,35 @@ def server_settings(settings: DatabaseSettings, application: str) -> dict[str, s
     return {"application_name": application, **limits}
 
 
-async def connect(**arguments: Any) -> Any:
+async def connect(*, patience: float, **arguments: Any) -> Any:
     """Open a connection; whatever stops it is one error of the driver's own family.
+
+    Args:
+        patience: seconds for which a server that refuses is asked again. A restart takes less, and
+            nothing has been asked of it yet that could happen twice.
+        arguments: of `asyncpg.connect`.
 
     Raises:
         asyncpg.ClientCannotConnectError: refused, unreachable, unknown host or too slow.
     """
     import asyncpg
 
-    try:
-        return await asyncpg.connect(**arguments)
-    except OSError as error:
-        reason = str(error) or "timed out"
-        raise asyncpg.ClientCannotConnectError(f"cannot connect: {reason}") from error
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return await asyncpg.connect(**arguments)
+        except OSError as error:
+            if not isinstance(error, ConnectionError) or time.monotonic() > deadline:
+                reason = str(error) or "timed out"
+                raise asyncpg.ClientCannotConnectError(f"cannot connect: {reason}") from error
+        except (
+            asyncpg.CannotConnectNowError,
+            asyncpg.ConnectionDoesNotExistError,
+            asyncpg.TooManyConnectionsError,
+        ):
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(AGAIN)
 
 
 def listen(engine: Engine) -> None:

@@ -30,7 +30,8 @@ class DatabaseSettings(ConcernSettings):
     """Connections opened beyond that in a peak, and closed after it."""
     pool_timeout: float = Field(0.5, gt=0)
     """Seconds a request waits for a connection before it is answered 503: short, so that an
-    exhausted pool sheds load and is never mistaken for the deadline's 504."""
+    exhausted pool sheds load and is never mistaken for the deadline's 504. For as long a server
+    that refuses connections is asked again, so that a restart costs few answers."""
     pool_recycle: float = Field(1800.0, gt=0)
     """Seconds after which a connection is replaced, so that load balancers and changed
     credentials are followed."""
@@ -48,8 +49,9 @@ class DatabaseSettings(ConcernSettings):
     any request, it only catches what this process has lost."""
     prepared_statements: bool = True
     """False behind a pooler in transaction mode that does not track them (PgBouncer < 1.21)."""
-    ready_timeout: float = Field(1.0, gt=0)
-    """Seconds the readiness probe waits for an answer."""
+    ready_timeout: float = Field(0.75, gt=0)
+    """Seconds the readiness probe waits for an answer. With the second for which a report is
+    given again, a database that hangs is reported within two."""
 
     @property
     def address(self) -> URL:
