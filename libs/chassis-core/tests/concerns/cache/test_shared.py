@@ -19,7 +19,7 @@ def shared(url: str, telemetry: Telemetry | None = None, timeout: float = 5) -> 
     )
 
 
-def _miss(url: str, barrier: Any, queue: Any) -> None:
+def _miss(url: str | None, barrier: Any, queue: Any) -> None:
     loads = 0
 
     async def load() -> str:
@@ -29,30 +29,38 @@ def _miss(url: str, barrier: Any, queue: Any) -> None:
         return "value"
 
     async def run() -> list[str]:
-        redis, values = shared(url)
-        await redis.open()
+        redis, values = shared(url) if url else (None, Cache(CacheSettings()))
+        if redis:
+            await redis.open()
         barrier.wait()
         answers = await asyncio.gather(
             *(values.get_or_set("hot", 60, str, load) for _ in range(50))
         )
         await values.aclose()
-        await redis.aclose()
+        if redis:
+            await redis.aclose()
         return answers
 
     queue.put((set(asyncio.run(run())), loads))
 
 
-def test_misses_of_several_processes_cause_one_load(redis_url: str) -> None:
+@pytest.mark.parametrize("store, most", [("redis", 1), ("memory", 4)])
+def test_two_hundred_misses_of_four_processes_cause_one_load_or_one_in_each(
+    request: pytest.FixtureRequest, store: str, most: int
+) -> None:
+    url = request.getfixturevalue("redis_url") if store == "redis" else None
     context = multiprocessing.get_context("spawn")
-    queue, barrier = context.Queue(), context.Barrier(2)
-    workers = [context.Process(target=_miss, args=(redis_url, barrier, queue)) for _ in range(2)]
+    queue, barrier = context.Queue(), context.Barrier(4)
+    workers = [context.Process(target=_miss, args=(url, barrier, queue)) for _ in range(4)]
     for worker in workers:
         worker.start()
     results = [queue.get(timeout=60) for _ in workers]
     for worker in workers:
         worker.join()
-    assert [answers for answers, _ in results] == [{"value"}] * 2
-    assert sum(loads for _, loads in results) == 1
+    loads = sum(loads for _, loads in results)
+    print(f"200 misses in 4 processes, {store}: {loads} loads")
+    assert [answers for answers, _ in results] == [{"value"}] * 4
+    assert loads == most
 
 
 async def test_an_invalidation_of_one_replica_holds_for_the_others(redis_url: str) -> None:

@@ -30,7 +30,7 @@ class RateLimit:
         by: who is counted. A principal or API key counts only when it is verified; a caller who
             has none is counted by address.
         name: of the bucket, in headers and metrics; routes that give the same name share it. By
-            default the name of the route's function.
+            default the name of the route's function, with a bucket for each such function.
         cost: units that one request uses.
         on_outage: while Redis fails, count in this process, let through (`open`) or answer 503
             (`closed`).
@@ -65,13 +65,17 @@ class RateLimit:
             # Dependencies of a decorator run before those of parameters, authentication too.
             with suppress(Problem):
                 await limiter.identify(request)
-        name = self._name or request.scope["endpoint"].__name__
+        name, apart = self._name, ""
+        if name is None:
+            route = request.scope["endpoint"]
+            name, apart = route.__name__, f"{route.__module__}.{route.__qualname__}"
         await enforce(
             limiter,
             request.scope,
             self._of(name, limiter.rates.get(name, self._rates)),
             by=self._by,
             cost=self._cost,
+            apart=apart,
             on_outage=self._on_outage,
         )
 

@@ -20,15 +20,27 @@ async def enforce(
     *,
     by: By,
     cost: int = 1,
+    apart: str = "",
     on_outage: OnOutage = "local",
 ) -> None:
     """Count the request, note the answer for its headers, and refuse it over the limit.
+
+    Args:
+        limiter: counts.
+        scope: of the request.
+        policies: all must allow it.
+        by: who is counted.
+        cost: units that the request uses.
+        apart: keeps the buckets of policies of one name from one another.
+        on_outage: what is done while the store fails.
 
     Raises:
         TooManyRequests: a policy is used up.
         Unavailable: the store fails and the policy fails closed.
     """
     key = key_of(scope, by)
+    if apart:
+        key = f"{key}@{apart}"
     if (decisions := limiter.hit_here(policies, key, cost)) is None:
         decisions = await limiter.hit(policies, key, cost, on_outage)
     answers: Answers = scope.setdefault("chassis.limits", [])
