@@ -1,4 +1,4 @@
-"""What a request notices of a connection that is lost, and of a server that refuses for a moment."""
+"""What a request notices when its connection is lost, or the server refuses one for a moment."""
 
 import asyncio
 import time
