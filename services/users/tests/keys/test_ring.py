@@ -7,7 +7,7 @@ import pytest
 from chassis_core import InvalidSettings
 from chassis_core.concerns.auth import KeysUnavailable
 from chassis_core.concerns.database import DatabaseSettings
-from chassis_core.migrations import upgrade
+from chassis_core.migrations import migrations_of, upgrade
 from chassis_core.moments import now
 from chassis_core.problem import Unavailable
 from chassis_core.testing import running
@@ -156,7 +156,7 @@ async def test_a_process_that_has_lost_sight_of_the_keys_signs_nothing(settings,
 
 async def test_no_refresh_token_is_used_up_while_nothing_can_be_signed(settings, database, api_of):
     key = settings.keys.encryption_key.get_secret_value().encode()
-    hasty = sealed_with(settings, key, stale_after=0.2)
+    hasty = sealed_with(settings, key, stale_after=3)
     foreign = Vault(sealed_with(settings, Fernet.generate_key()).keys.encryption_key)
     async with running(app(hasty)) as http:
         api = api_of(http)
@@ -172,7 +172,7 @@ async def test_no_refresh_token_is_used_up_while_nothing_can_be_signed(settings,
         await api.register()
         token = (await api.login()).json()["refresh_token"]
         await rotate(database, foreign, published_for=0)
-        await until(signs_nothing)
+        await until(signs_nothing, within=10)
         assert (await api.refresh(token)).status_code == 503
         async with database.session() as session:
             unreadable = SigningKey.state == KeyState.NEXT
@@ -190,7 +190,7 @@ async def test_a_database_that_comes_late_makes_the_service_ready_late(
     tmp_path: Path, settings, api_of
 ):
     late = DatabaseSettings(url=SecretStr(f"sqlite:///{tmp_path / 'late.db'}"))
-    migrations = Path(__file__).parents[2] / "migrations"
+    migrations = migrations_of(Settings)
     waiting = settings.model_copy(update={"database": late})
     async with running(app(waiting)) as http:
         api = api_of(http)
