@@ -21,11 +21,11 @@ from users.models import KeyState, SigningKey
 from users.settings import KeySettings, Settings
 
 
-async def until(condition, within: float = 5.0):
+async def until(condition, within: float = 10.0, every: float = 0.1):
     """Poll until an async condition holds."""
     async with asyncio.timeout(within):
         while not await condition():  # noqa: ASYNC110 - what changes is another process's
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(every)
 
 
 def stranger() -> str:
@@ -156,7 +156,7 @@ async def test_a_process_that_has_lost_sight_of_the_keys_signs_nothing(settings,
 
 async def test_no_refresh_token_is_used_up_while_nothing_can_be_signed(settings, database, api_of):
     key = settings.keys.encryption_key.get_secret_value().encode()
-    hasty = sealed_with(settings, key, stale_after=3)
+    hasty = sealed_with(settings, key, stale_after=1.5)
     foreign = Vault(sealed_with(settings, Fernet.generate_key()).keys.encryption_key)
     async with running(app(hasty)) as http:
         api = api_of(http)
@@ -172,12 +172,12 @@ async def test_no_refresh_token_is_used_up_while_nothing_can_be_signed(settings,
         await api.register()
         token = (await api.login()).json()["refresh_token"]
         await rotate(database, foreign, published_for=0)
-        await until(signs_nothing, within=10)
+        await until(signs_nothing, every=0.3)
         assert (await api.refresh(token)).status_code == 503
         async with database.session() as session:
             unreadable = SigningKey.state == KeyState.NEXT
             await session.execute(delete(SigningKey).where(unreadable))
-        await until(signs)
+        await until(signs, every=0.3)
         assert (await api.refresh(token)).status_code == 200
 
 
