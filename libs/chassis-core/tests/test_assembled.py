@@ -105,7 +105,7 @@ CASES = {
         options={"content": b"{}", "headers": JSON | {"content-encoding": "compress"}},
     ),
     "404 unmatched": Case(404, path=f"/nowhere/{SECRET}"[:9], route="unmatched"),
-    "405": Case(405, "DELETE", "/v1/boom"),
+    "405": Case(405, "DELETE", "/v1/boom", route="unmatched"),
     "wrong host": Case(
         400, route="unmatched", options={"headers": {"host": "evil.example.com"}}
     ),

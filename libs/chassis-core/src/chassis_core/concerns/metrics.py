@@ -2,6 +2,7 @@
 
 import platform
 import time
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
@@ -20,9 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core.concern import Concern, ConcernSettings, Layer, Service, http_route
 
-KNOWN_METHODS = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
-)
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 ABANDONED = 499
 
 
@@ -40,8 +39,9 @@ class MetricsSettings(ConcernSettings):
 class MetricsMiddleware:
     """Times each request into `http_server_request_duration_seconds` (OTel semantic conventions).
 
-    The route label is the route's template, or `unmatched`; the method is one of nine, or
-    `_OTHER`. A request whose client left before an answer began counts as status 499.
+    The route label is the route's template, or `unmatched` where no route takes the path or its
+    method; the method is one of seven, or `_OTHER`: so strangers cannot make series at will. A
+    request whose client left before an answer began counts as status 499.
     """
 
     def __init__(
@@ -93,7 +93,8 @@ class MetricsMiddleware:
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER"
-        key = (method, http_route(scope) or "unmatched", status)
+        route = None if status == HTTPStatus.METHOD_NOT_ALLOWED else http_route(scope)
+        key = (method, route or "unmatched", status)
         child = self._children.get(key)
         if child is None:
             child = self._children[key] = self._duration.labels(*map(str, key))
