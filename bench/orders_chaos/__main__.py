@@ -26,20 +26,21 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         try:
             with opened(options.logs or Path(folder)) as stack:
-                return asyncio.run(_run(stack, options.orders, options.kills))
+                return asyncio.run(_run(stack, options))
         except Missing as missing:
             print(f"orders_chaos: {missing}", file=sys.stderr)
             return 2
 
 
-async def _run(stack: Stack, orders: int, kills: int) -> int:
+async def _run(stack: Stack, options: argparse.Namespace) -> int:
+    orders, kills = options.orders, options.kills
     clients = Clients([instance.url for instance in stack.orders], stack.tokens)
     rate = orders / (faults.lasting(kills) + 1)
     start = time.monotonic()
     _, injected = await asyncio.gather(
         clients.place(orders, per_second=rate), faults.inject(stack, kills)
     )
-    verdict = judge(clients.answers, orders, stack.database)
+    verdict = judge(clients.answers, orders, stack.database, options.slowest)
     print(f"{orders} orders, each sent by 2 racing clients, in {time.monotonic() - start:.0f} s")
     print("faults:", ", ".join(f"{name} {count}" for name, count in injected.items()))
     print(f"{verdict.requests} requests, by status:", verdict.statuses, "(0: no answer)")
@@ -54,6 +55,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.orders_chaos", description=__doc__)
     parser.add_argument("--orders", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=5, help="of PostgreSQL; the others as often")
+    parser.add_argument("--slowest", type=float, default=3, help="seconds a request may take")
     parser.add_argument("--logs", type=Path, help="folder for the services' output, kept")
     return parser.parse_args()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 
-GIVE_UP = 30.0
+GIVE_UP = 60.0
 """Seconds after which an order that is not placed counts as lost."""
 _AGAIN = {0, 409, 429, 503}
 
@@ -37,7 +37,7 @@ class Clients:
         """Begin that many orders at a steady rate, whatever becomes of them."""
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
         start = time.monotonic()
-        async with httpx2.AsyncClient(timeout=10, limits=limits) as http, asyncio.TaskGroup() as go:
+        async with httpx2.AsyncClient(timeout=20, limits=limits) as http, asyncio.TaskGroup() as go:
             for number in range(orders):
                 await asyncio.sleep(max(0, start + number / per_second - time.monotonic()))
                 for first in range(len(self.urls)):
