@@ -1,30 +1,36 @@
 import json
+import os
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 from chassis_core.testing.servers import Missing, PostgresServer, RedisServer, fresh_database
+from dev.containers import ContainerPlatform, Stores, tidy
+from dev.images import NoEngine, build, client
 from dev.platform import Platform
 from dev.ports import SERVICES
 from dev.state import State
+from dev.visitor import client_from
 from dev.waiting import until
 from prometheus_client.parser import text_string_to_metric_families
 
-STORES = ("sqlite and memory", "postgresql and redis")
+CONTAINERS = pytest.param("containers", marks=pytest.mark.docker)
+STORES = ("sqlite and memory", "postgresql and redis", CONTAINERS)
 HERE = Path(__file__).parent
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what starts processes, and keep the tests of one platform on one worker."""
+    """Mark what starts processes, and keep the tests of one platform, or engine, on one worker."""
     for item in items:
         if item.path.is_relative_to(HERE):
             stores = getattr(item, "callspec", None) and item.callspec.params.get("platform")
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.timeout(300))  # the first to use a platform starts it
-            item.add_marker(pytest.mark.xdist_group(f"e2e {stores or item.path.stem}"))
+            group = "containers" if item.get_closest_marker("docker") else stores or item.path.stem
+            item.add_marker(pytest.mark.xdist_group(f"e2e {group}"))
 
 
 def real_stores(stack):
@@ -44,12 +50,46 @@ def real_stores(stack):
 
 @pytest.fixture(scope="session", params=STORES)
 def platform(request, tmp_path_factory, foreign_free, free_ports):
-    """The platform as real processes on free ports, once on each kind of store."""
+    """The platform as real processes on free ports, once on each kind of store, and as images."""
     with ExitStack() as stack:
+        if request.param == "containers":
+            started = request.getfixturevalue("containers")
+            yield stack.enter_context(started(tmp_path_factory.mktemp("containers")))
+            return
         stores = real_stores(stack) if "redis" in request.param else {}
         state = State(tmp_path_factory.mktemp("platform"))
         given = foreign_free | free_ports() | stores
         yield stack.enter_context(Platform(state, given))
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The images of the services by their ids; what other containers left behind is gone."""
+    try:
+        client()
+    except NoEngine as missing:
+        if os.environ.get("CHASSIS_REQUIRE_DOCKER"):
+            raise
+        pytest.skip(str(missing))
+    with tidy():
+        yield {service: build(service) for service in SERVICES}
+
+
+@pytest.fixture(scope="session")
+def containers(built, foreign_free, free_ports):
+    """Starts a platform as containers: `with containers(folder, SETTING=value) as platform`."""
+
+    @contextmanager
+    def started(folder, **settings):
+        given = foreign_free | free_ports() | settings
+        ports = dict(zip(("postgres", "redis"), map(int, free_ports().values()), strict=False))
+        with (
+            Stores(ports) as stores,
+            ContainerPlatform(State(folder), given, stores, built) as platform,
+        ):
+            yield platform
+
+    return started
 
 
 @pytest.fixture
@@ -76,8 +116,7 @@ class Outside:
     def client(self):
         """Return an HTTP client that comes from an address of its own."""
         address = ".".join(["127", *(str(random.randint(1, 254)) for _ in range(3))])
-        transport = httpx2.HTTPTransport(local_address=address)
-        return self._stack.enter_context(httpx2.Client(transport=transport, timeout=30))
+        return self._stack.enter_context(client_from(address))
 
     def lines(self, service):
         """Return every line of the service's output; one that is not JSON fails the test."""

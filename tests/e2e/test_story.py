@@ -65,7 +65,9 @@ def test_one_trace_spans_both_services_and_users_hangs_under_the_call_of_orders(
     assert (call.service, call.kind, call.name) == ("orders", "CLIENT", "GET")
     assert (root.service, root.kind, root.name) == ("orders", "SERVER", "POST /v1/orders")
     assert root.parent_id == ""
-    assert root.start <= call.start <= served.start < served.end <= call.end <= root.end
+    assert root.start <= call.start < call.end <= root.end
+    # Each process has a clock of its own, so that only lengths compare across the two.
+    assert 0 < served.end - served.start < call.end - call.start
 
 
 def test_statements_are_client_spans_inside_the_request_that_made_them(platform, outside, placed):

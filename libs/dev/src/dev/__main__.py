@@ -5,7 +5,7 @@ from importlib import import_module
 
 from dev.console import Trouble, fail
 
-COMMANDS = ("up", "demo", "trace", "run", "test", "check")
+COMMANDS = ("up", "demo", "trace", "run", "test", "check", "images")
 
 
 def main() -> int:

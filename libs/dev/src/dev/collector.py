@@ -40,17 +40,21 @@ class Span:
 
 
 class Collector:
-    """Takes OTLP over HTTP (protobuf) on a free loopback port while it is open."""
+    """Takes OTLP over HTTP (protobuf) on a free port while it is open.
 
-    def __init__(self) -> None:
+    Args:
+        host: the address it listens on.
+    """
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
         self._spans: deque[Span] = deque(maxlen=KEPT)
         collector = self
 
         class Endpoint(_Endpoint):
             spans = collector._spans
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Endpoint)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = ThreadingHTTPServer((host, 0), Endpoint)
+        self.url = f"http://{host}:{self._server.server_port}"
 
     def __enter__(self) -> Self:
         """Start to listen."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from dev.collector import Collector
 from dev.console import Trouble
@@ -16,11 +16,26 @@ from dev.ports import SERVICES, answers, port, refuse_taken
 from dev.state import State
 from dev.waiting import until
 
-Process = subprocess.Popen[bytes]
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 30.0
 _OURS = ("USERS_", "ORDERS_", "OTEL_")
 _CHASSIS = str(Path(sys.executable).with_name("chassis"))
+
+
+class Process(Protocol):
+    """What the platform must be able to do with a process of it, as `subprocess` names it."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it has ended and return the exit code; `TimeoutExpired` when it has not."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+
+    def kill(self) -> None:
+        """End it."""
 
 
 class Platform:
@@ -30,13 +45,19 @@ class Platform:
         state: the folder for data and logs.
         given: environment variables that win over what the platform would set.
         told: called with a few words at each step of the start.
+        collector: where the services send spans; one on loopback if none is given.
     """
 
     def __init__(
-        self, state: State, given: Mapping[str, str], told: Callable[[str], None] = lambda _: None
+        self,
+        state: State,
+        given: Mapping[str, str],
+        told: Callable[[str], None] = lambda _: None,
+        *,
+        collector: Collector | None = None,
     ) -> None:
         self.state = state
-        self.collector = Collector()
+        self.collector = collector or Collector()
         self.environment = environment(state, given, self.collector.url)
         self.processes: dict[str, Process] = {}
         self._told = told
