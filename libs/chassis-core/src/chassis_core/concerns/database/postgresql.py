@@ -3,7 +3,6 @@
 import asyncio
 import time
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
@@ -32,13 +31,16 @@ def options(settings: DatabaseSettings, application: str) -> dict[str, Any]:
         args |= {
             "statement_cache_size": 0,
             "prepared_statement_cache_size": 0,
-            "prepared_statement_name_func": lambda: f"chassis_{uuid4().hex}",
+            # Unnamed ones are parsed with each execution, and none stays behind in the server.
+            "prepared_statement_name_func": lambda: "",
         }
     return {"connect_args": args}
 
 
 def server_settings(settings: DatabaseSettings, application: str) -> dict[str, str]:
     """Return the session parameters that each connection starts with, zeros left out."""
+    if not settings.session_limits:
+        return {"application_name": application}
     seconds = {
         "statement_timeout": settings.statement_timeout,
         "lock_timeout": settings.lock_timeout,

@@ -49,6 +49,10 @@ class DatabaseSettings(ConcernSettings):
     any request, it only catches what this process has lost."""
     prepared_statements: bool = True
     """False behind a pooler in transaction mode that does not track them (PgBouncer < 1.21)."""
+    session_limits: bool = True
+    """Whether each session tells the server these three limits. False behind a pooler
+    in transaction mode: PgBouncer refuses session parameters. Give them to the role instead
+    (`ALTER ROLE … SET statement_timeout = '2s'`)."""
     ready_timeout: float = Field(0.75, gt=0)
     """Seconds the readiness probe waits for an answer. With the second for which a report is
     given again, a database that hangs is reported within two."""
