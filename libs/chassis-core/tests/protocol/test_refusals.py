@@ -28,8 +28,7 @@ REFUSED = {
     "a bracket in a name": (b"GET /echo HTTP/1.1\r\n" + HOST + b"X[]: a\r\n\r\n", 400),
     "a lower-case method": (b"get /echo HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "an unknown method": (b"HACK /echo HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    "TRACE": (b"TRACE /echo HTTP/1.1\r\n" + HOST + b"\r\n", 501),
-    "CONNECT": (b"CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", 501),
+    "CONNECT": (b"CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", 400),
     "a target without a slash": (b"GET evil HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "an asterisk": (b"GET * HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "a target of another scheme": (b"GET ftp://localhost/ HTTP/1.1\r\n" + HOST + b"\r\n", 400),
@@ -153,3 +152,10 @@ async def test_the_server_lives_on_after_every_refusal(raw, statuses):
     for request, _ in REFUSED.values():
         await raw.exchange(request)
     assert statuses(await raw.exchange(GOOD, until=0.3)) == [200]
+
+
+async def test_trace_is_a_method_that_no_path_has(raw, statuses):
+    answer = await raw.exchange(b"TRACE /echo HTTP/1.1\r\n" + HOST + b"X: secret\r\n\r\n")
+    assert statuses(answer) == [405]
+    assert b"allow: GET, OPTIONS, POST\r\n" in answer
+    assert b"secret" not in answer

@@ -9,19 +9,16 @@ Headers = list[tuple[bytes, bytes]]
 
 _HOST = re.compile(rb"(?:[\w.~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?", re.ASCII)
 _ABSOLUTE = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-_REFUSED_METHODS = {"TRACE", "CONNECT"}
 
 
-def check_line(method: str, version: str) -> None:
-    """Refuse a method or version that this server does not implement.
+def check_version(version: str) -> None:
+    """Refuse a version that this server does not speak.
 
     Raises:
-        Problem: 501 or 505.
+        Problem: 505.
     """
     if version not in {"1.1", "1.0"}:
         raise Problem("HTTP/1.1 is spoken here.", status=505)
-    if method in _REFUSED_METHODS:
-        raise Problem("This method is not implemented.", status=501)
 
 
 def check_framing(codings: list[bytes], version: str) -> None:

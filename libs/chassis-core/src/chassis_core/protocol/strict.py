@@ -11,7 +11,7 @@ from uvicorn.server import ServerState
 from chassis_core.concerns.errors import REFUSAL
 from chassis_core.problem import BadRequest, Problem
 from chassis_core.protocol.cycle import Cycle
-from chassis_core.protocol.head import check_framing, check_host, check_line, decoded, origin
+from chassis_core.protocol.head import check_framing, check_host, check_version, decoded, origin
 from chassis_core.settings import ServerSettings
 
 LINGER = 2.0
@@ -165,7 +165,7 @@ class StrictProtocol(HttpToolsProtocol):
     def _read_head(self) -> None:
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
         self.scope["method"], self.scope["http_version"] = method, version
-        check_line(method, version)
+        check_version(version)
         check_framing(self._codings, version)
         check_host(self._hosts, version)
         path, _, query = origin(self.url, method, self.headers).partition(b"?")
