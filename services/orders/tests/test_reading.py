@@ -80,13 +80,13 @@ async def test_a_cursor_that_was_changed_in_any_character_is_refused(ann):
     for n, old in enumerate(cursor):
         changed = cursor[:n] + ("A" if old != "A" else "B") + cursor[n + 1 :]
         answer = await ann.get(f"/v1/orders?limit=1&cursor={changed}")
-        assert answer.status_code == 400, changed
+        assert answer.status_code == 404, changed
 
 
 async def test_a_cursor_that_was_made_up_is_refused(ann):
     for cursor in ("", "x", "AAAA", "%00", "%ff", "é", "a" * 600, "=", "-1"):
         answer = await ann.get(f"/v1/orders?cursor={cursor}")
-        assert answer.status_code in {400, 422}, cursor
+        assert answer.status_code in {404, 422}, cursor
         assert answer.headers["content-type"] == "application/problem+json"
 
 

@@ -63,7 +63,7 @@ async def place_order(
     return await attempt.once(session, place)
 
 
-@router.get("", responses={200: {"headers": {"Link": _TEXT}}} | responses(400, 422))
+@router.get("", responses={200: {"headers": {"Link": _TEXT}}} | responses(400, 404, 422))
 async def list_orders(
     customer: CurrentUser, page: Page, session: Session, response: Response
 ) -> OrderPage:

@@ -32,7 +32,9 @@ class Registration(BaseModel):
 
     email: Email
     """Where they get mail; upper and lower case are one."""
-    password: SecretStr = Field(min_length=SHORTEST, max_length=LONGEST)
+    password: SecretStr = Field(
+        min_length=SHORTEST, max_length=LONGEST, json_schema_extra={"pattern": r"^[^\x00]*$"}
+    )
     """A passphrase: length is the only rule."""
     name: Name
     """What they want to be called."""
@@ -60,7 +62,12 @@ class ClientForm(BaseModel):
     client_secret: SecretStr | None = None
     """A service's secret, unless it is sent by HTTP Basic."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    # Other parameters are ignored (RFC 6749 §3.2), but none may be given twice.
+    model_config = ConfigDict(
+        frozen=True,
+        use_attribute_docstrings=True,
+        json_schema_extra={"additionalProperties": {"type": "string"}},
+    )
 
 
 class TokenForm(ClientForm):

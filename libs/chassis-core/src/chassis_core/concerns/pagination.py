@@ -12,7 +12,7 @@ from fastapi import Depends, Query, Request
 from pydantic import Field, SecretStr
 
 from chassis_core.concern import Concern, ConcernSettings
-from chassis_core.problem import BadRequest
+from chassis_core.problem import NotFound
 
 _TAG_BYTES = 16
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Cursors:
         """Return the place that a cursor stands for.
 
         Raises:
-            BadRequest: this service has not signed it, or not for this route.
+            NotFound: this service has not signed it, or not for this route: there is no such page.
         """
         try:
             data = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
@@ -54,7 +54,7 @@ class Cursors:
             place = ""
         # Signing again and comparing the texts leaves no second spelling of one cursor.
         if not hmac.compare_digest(cursor.encode(), self.sign(place, route=route).encode()):
-            raise BadRequest("the cursor is not one of this list: start again without one")
+            raise NotFound("the cursor is not one of this list: start again without one")
         return place
 
     def _tag(self, place: bytes, route: str) -> bytes:
@@ -100,13 +100,18 @@ async def page_request(
     request: Request,
     limit: Annotated[int, Query(ge=1, le=100, description="Items on a page at most.")] = 20,
     cursor: Annotated[
-        str | None, Query(max_length=512, description="`next_cursor` of the page before.")
+        str | None,
+        Query(
+            pattern="^[A-Za-z0-9_-]+$",
+            max_length=512,
+            description="`next_cursor` of the page before.",
+        ),
     ] = None,
 ) -> PageRequest:
     """Return the page that the query asks for.
 
     Raises:
-        BadRequest: the cursor is not one of this list.
+        NotFound: the cursor is not one of this list.
     """
     cursors: Cursors = request.state.cursors
     after = None if cursor is None else cursors.read(cursor, route=request.url.path)

@@ -1,6 +1,6 @@
 """The token endpoints: RFC 6749 §3.2 and RFC 7009."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from chassis_core import RateLimit, get_logger
 from chassis_core.problem import responses
@@ -13,6 +13,8 @@ from users.tokens import InvalidClient, Refusal
 
 log = get_logger(__name__)
 
+# Who sends no client secret is the public client: HTTP Basic is one way of two.
+PUBLIC_TOO: dict[str, Any] = {"security": [{}]}
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
@@ -33,7 +35,7 @@ router = APIRouter(
 )
 
 
-@router.post("/token", response_model_exclude_none=True)
+@router.post("/token", response_model_exclude_none=True, openapi_extra=PUBLIC_TOO)
 async def issue_token(
     form: Annotated[TokenForm, Form()], basic: Basic, identity: CurrentIdentity, response: Response
 ) -> TokenAnswer:
@@ -48,7 +50,7 @@ async def issue_token(
     return answer
 
 
-@router.post("/revoke")
+@router.post("/revoke", openapi_extra=PUBLIC_TOO)
 async def revoke_token(
     form: Annotated[RevocationForm, Form()], basic: Basic, identity: CurrentIdentity
 ) -> Response:
