@@ -20,7 +20,7 @@ from chassis_core.problem import responses
 from fastapi import APIRouter, Depends, Response
 
 from orders.audit import audit
-from orders.customers import Users, profile
+from orders.customers import CurrentCustomer
 from orders.models import Item, Order
 from orders.queries import owned, recent
 from orders.schemas import NewOrder, OrderPage, OrderView
@@ -43,16 +43,20 @@ _CREATED: dict[str, Any] = {"headers": {"ETag": _TEXT, "Location": _TEXT}}
     dependencies=[Depends(get_current_user), Depends(PLACING)],
 )
 async def place_order(
-    new: NewOrder, customer: CurrentUser, attempt: Idempotent, users: Users, session: Session
+    new: NewOrder,
+    caller: CurrentUser,
+    attempt: Idempotent,
+    customer: CurrentCustomer,
+    session: Session,
 ) -> Response:
     """Place an order, once for each `Idempotency-Key`."""
-    name = (await profile(users)).name
+    name = (await customer.profile()).name
 
     async def place() -> Response:
         order = Order.of(
             [Item(**item.model_dump()) for item in new.items],
             currency=new.currency,
-            customer_id=customer.subject,
+            customer_id=caller.subject,
             customer_name=name,
         )
         session.add(order)

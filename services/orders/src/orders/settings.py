@@ -30,6 +30,9 @@ class Settings(ServiceSettings):
         jwks_url=f"{USERS}/.well-known/jwks.json",
     )
     clients: dict[str, ClientSettings] = Field({}, validate_default=True)
+    profile_ttl: float = Field(10.0, ge=0, le=60)
+    """Seconds for which a customer's name is kept; 0 to ask users for each order. Nobody waits
+    longer than this to be refused once users no longer knows them, and their token ends later."""
 
     @field_validator("clients", mode="before")
     @classmethod
