@@ -1,0 +1,130 @@
+"""Services under a flood: two of them with two workers each on one Redis, or one in memory."""
+
+import asyncio
+import multiprocessing
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import httpx2
+from chassis_core.testing.servers.process import free_port
+
+from bench.limiter.app import BURST, SECONDS
+from bench.limiter.bound import Hit, used, worst_excess
+
+FLOODERS, CONNECTIONS = 2, 24
+PATIENT = 25
+
+
+class Verdict(NamedTuple):
+    """What a service let through.
+
+    Attributes:
+        requests: how many were sent.
+        excess: the worst of all windows; above 0 is too much.
+        used: share of what it could have let through.
+        honoured: share of the refused who waited as told and were let in at their first try.
+    """
+
+    requests: int
+    excess: float
+    used: float
+    honoured: float
+
+
+def flood(redis: str | None, *, seconds: float) -> dict[str, Verdict]:
+    """Return the verdict on each service; all are flooded at once."""
+    services = {"users": 2, "orders": 2} if redis else {"users": 1}
+    with ExitStack() as stack:
+        urls = {
+            service: [stack.enter_context(_worker(service, redis)) for _ in range(workers)]
+            for service, workers in services.items()
+        }
+        hits = _flooded(urls, seconds)
+        honoured = {service: asyncio.run(_patient(urls[service])) for service in urls}
+    rate = BURST / SECONDS
+    return {
+        service: Verdict(
+            len(hits[service]),
+            worst_excess(hits[service], burst=BURST, rate=rate),
+            used(hits[service], burst=BURST, rate=rate),
+            honoured[service],
+        )
+        for service in urls
+    }
+
+
+@contextmanager
+def _worker(service: str, redis: str | None) -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-m", "bench.limiter.app", service, str(port)]
+    process = subprocess.Popen([*command, redis] if redis else command, stdout=subprocess.DEVNULL)
+    try:
+        _wait(f"http://127.0.0.1:{port}/livez", process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"bench: {url} does not answer")
+
+
+def _flooded(urls: dict[str, list[str]], seconds: float) -> dict[str, list[Hit]]:
+    context = multiprocessing.get_context("spawn")
+    queue, barrier = context.Queue(), context.Barrier(FLOODERS)
+    arguments = (urls, seconds, barrier, queue)
+    flooders = [context.Process(target=_flooder, args=arguments) for _ in range(FLOODERS)]
+    for flooder in flooders:
+        flooder.start()
+    parts = [queue.get(timeout=300) for _ in flooders]
+    for flooder in flooders:
+        flooder.join()
+    return {service: [hit for part in parts for hit in part[service]] for service in urls}
+
+
+def _flooder(urls: dict[str, list[str]], seconds: float, barrier: Any, queue: Any) -> None:
+    async def client(http: httpx2.AsyncClient, url: str, found: list[Hit]) -> None:
+        while (sent := time.monotonic()) < end:
+            answer = await http.get(f"{url}/flooded")
+            found.append(Hit(sent, time.monotonic(), answer.status_code))
+            await asyncio.sleep(0.05)
+
+    async def run() -> dict[str, list[Hit]]:
+        hits: dict[str, list[Hit]] = {service: [] for service in urls}
+        async with httpx2.AsyncClient(timeout=30) as http, asyncio.TaskGroup() as group:
+            for service, workers in urls.items():
+                for number in range(CONNECTIONS // len(urls)):
+                    url = workers[number % len(workers)]
+                    group.create_task(client(http, url, hits[service]))
+        return hits
+
+    barrier.wait()
+    end = time.monotonic() + seconds
+    queue.put(asyncio.run(run()))
+
+
+async def _patient(urls: list[str]) -> float:
+    admitted = await asyncio.gather(*(_waits(urls, number) for number in range(PATIENT)))
+    return sum(admitted) / PATIENT
+
+
+async def _waits(urls: list[str], number: int) -> bool:
+    transport = httpx2.AsyncHTTPTransport(local_address=f"127.0.1.{number + 1}")
+    async with httpx2.AsyncClient(transport=transport, timeout=30) as http:
+        while (answer := await http.get(f"{urls[0]}/scarce")).status_code == 200:
+            pass
+        await asyncio.sleep(int(answer.headers["retry-after"]))
+        return (await http.get(f"{urls[-1]}/scarce")).status_code == 200
