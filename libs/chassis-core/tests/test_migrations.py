@@ -178,8 +178,16 @@ def upgrade():
         op.create_index("ix_authors_name", "authors", ["name"], postgresql_concurrently=True)
 """)
     settings = DatabaseSettings(url=postgres_url)
-    both = [migrations.upgrade(settings, directory) for _ in range(2)]
-    assert sorted(before or "" for before, _ in await asyncio.gather(*both)) == ["", "0003"]
+    await migrations.upgrade(settings, directory, to="0002")
+    reader = Database(settings)
+    async with reader.session() as session:
+        # The index waits for whoever reads the table, longer than a migration waits for a lock.
+        await session.execute(text("SELECT * FROM authors"))
+        both = asyncio.gather(*(migrations.upgrade(settings, directory) for _ in range(2)))
+        await asyncio.wait({both}, timeout=3 * migrations.lock.DDL_LOCK_TIMEOUT)
+        assert not both.done()
+    assert sorted(before or "" for before, _ in await both) == ["0002", "0003"]
+    await reader.close()
 
 
 async def test_a_service_is_not_ready_while_its_database_is_behind(

@@ -18,8 +18,9 @@ KEY = 0x6368_6173_7369_7300
 """Key of the advisory lock: "chassis" in ASCII. It is the database's own, so one will do."""
 POLL = 0.1
 """Seconds between two tries."""
-DDL_LOCK_TIMEOUT = 5.0
-"""Seconds a migration waits for a table; all who come after would wait behind it."""
+DDL_LOCK_TIMEOUT = 0.5
+"""Seconds a migration waits for a table before it stands back and tries again: all who come after
+it wait behind it, and requests wait for a lock no longer than a second."""
 
 
 class LockedOut(Exception):
@@ -66,13 +67,20 @@ def _keys_off(connection: Any, _record: Any) -> None:
 
 @asynccontextmanager
 async def _postgresql(settings: DatabaseSettings, timeout: float) -> AsyncIterator[AsyncConnection]:
-    patience = connected(settings, lock_timeout=DDL_LOCK_TIMEOUT)
-    async with patience as made, made.connect() as keeper, made.connect() as connection:
+    impatient = connected(settings, lock_timeout=DDL_LOCK_TIMEOUT)
+    async with impatient as made, made.connect() as keeper, made.connect() as connection:
+        event.listen(made.sync_engine, "before_cursor_execute", _wait_if_concurrent)
         # Outside of a transaction, lest it hinder an index that is built concurrently.
         await keeper.execution_options(isolation_level="AUTOCOMMIT")
         await _acquire(keeper, timeout)
         yield connection
         await keeper.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": KEY})
+
+
+def _wait_if_concurrent(_c: Any, cursor: Any, statement: str, *_: Any) -> None:
+    # It waits for every transaction that is older, and nobody waits behind it.
+    if "CONCURRENTLY" in statement.upper():
+        cursor.execute("SET lock_timeout = 0")
 
 
 async def _acquire(keeper: AsyncConnection, timeout: float) -> None:
