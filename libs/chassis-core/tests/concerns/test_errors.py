@@ -114,6 +114,20 @@ async def test_a_validation_error_names_the_place_and_the_rule_but_never_the_inp
     }
 
 
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "", "multipart/form-data; boundary=x"]
+)
+async def test_a_body_of_a_type_that_is_not_read_is_415_and_told_which_is(client, kind):
+    answer = await client.post("/body", content=b'{"name": "a"}', headers={"Content-Type": kind})
+    assert (answer.status_code, answer.headers["accept"]) == (415, "application/json")
+
+
+async def test_an_empty_body_is_no_json(client):
+    json_type = {"Content-Type": "application/json"}
+    assert (await client.post("/body", headers=json_type)).status_code == 400
+    assert (await client.post("/body")).status_code == 422
+
+
 async def test_a_huge_invalid_body_gets_a_small_answer(client):
     answer = await client.post("/body", json={f"k{n}" * 50: n for n in range(5000)})
     assert answer.status_code == 422

@@ -15,7 +15,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core import context
 from chassis_core.concern import Concern, Layer
-from chassis_core.problem import InternalError, Problem, Unprocessable, respond
+from chassis_core.problem import (
+    BadRequest,
+    InternalError,
+    Problem,
+    Unprocessable,
+    UnsupportedMediaType,
+    respond,
+)
 
 REFUSAL = "chassis.refusal"
 """Scope key of a request that the HTTP protocol refused: the problem to answer with."""
@@ -86,8 +93,22 @@ def _methods(request: Request) -> str:
 
 
 async def _validation_error(request: Request, error: RequestValidationError) -> Response:
-    problem = Unprocessable("the request does not fit its schema", errors=describe(error.errors()))
+    problem = _unread_body(request, error) or Unprocessable(
+        "the request does not fit its schema", errors=describe(error.errors())
+    )
     return respond(problem, request.scope)
+
+
+def _unread_body(request: Request, error: RequestValidationError) -> Problem | None:
+    """Return what is wrong with a body that could not even be compared with its schema."""
+    if error.errors()[0]["loc"][0] != "body":
+        return None
+    if isinstance(error.body, bytes):
+        read = {"Accept": "application/json"}
+        return UnsupportedMediaType("the body is not of a type that is read here", headers=read)
+    if error.body is None and "json" in request.headers.get("content-type", ""):
+        return BadRequest("The body is not JSON: it is empty.")
+    return None
 
 
 def describe(errors: Sequence[Any]) -> list[dict[str, str]]:
