@@ -15,7 +15,7 @@ from starlette.types import Scope
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Mapping[str, Any]]]
-Check = Callable[[], Awaitable[None]]
+Check = Callable[[], Awaitable[Mapping[str, str] | None]]
 
 
 class Layer(IntEnum):
@@ -53,7 +53,8 @@ class Concern:
         admin_routers: routes of the admin listener.
         error_handlers: exception type to the coroutine that answers it.
         lifespan: opened at start in list order, closed in reverse; yields lifespan state.
-        ready: raises to say "not ready"; the exception's text is for operators.
+        ready: raises to say "not ready"; the exception's text is for operators. What it returns
+            is shown beside its status.
         optional: a failing `ready` makes the service degraded, not unready.
         on_drain: called once when the process is told to stop, before the listener closes.
     """

@@ -71,6 +71,12 @@ class ServerSettings(ConcernSettings):
     body_timeout: float = Field(15.0, gt=0)
     """Seconds for which a body may stop coming while it is waited for; then 408. The request's
     own deadline bounds a body that trickles."""
+    write_timeout: float = Field(15.0, gt=0)
+    """Seconds in which a client must take the rest of its answer, or 64 KiB of a long one; then the
+    connection is cut. A phone on a bad line takes that in ten."""
+    max_connections: int = Field(1000, ge=1)
+    """Connections open at once: each costs a descriptor, of which a process often has 1,024. When
+    one more comes, the one that has been without a request for longest is closed."""
     drain_delay: float | None = Field(None, ge=0)
     """Seconds between SIGTERM and the closing of the listener, while readiness says no: new
     requests keep coming until every proxy has heard. None is 5 in staging and production, where

@@ -118,7 +118,9 @@ async def test_a_head_that_does_not_come_is_408(raw, statuses):
 
 
 async def test_a_head_that_trickles_is_408(raw, statuses):
-    assert statuses(await raw.exchange(*[b"G", b"E", b"T", b" ", b"/", b"a", b"a"], pause=0.1)) == [408]
+    assert statuses(await raw.exchange(*[b"G", b"E", b"T", b" ", b"/", b"a", b"a"], pause=0.1)) == [
+        408
+    ]
 
 
 async def test_a_connection_without_a_request_is_closed(raw):

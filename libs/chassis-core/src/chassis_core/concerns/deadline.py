@@ -41,6 +41,7 @@ class DeadlineMiddleware:
     def __init__(self, app: ASGIApp, *, timeout: float) -> None:
         self._app = app
         self._timeout = timeout
+        self._queue = _Queue(timeout)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request until its deadline."""
@@ -52,11 +53,15 @@ class DeadlineMiddleware:
             raise GatewayTimeout("The caller's deadline had passed when the request came.")
         if (request := context.current()) is not None:
             request.deadline = time.monotonic() + seconds
-        cancellation = _Cancellation(seconds)
+        cancellation = _Cancellation()
+        if seconds == self._timeout:
+            self._queue.add(cancellation)
+        else:
+            cancellation.timer = asyncio.get_running_loop().call_later(seconds, cancellation.due)
 
         async def send_watched(message: Message) -> None:
             if _frees(message):
-                cancellation.timer.cancel()
+                cancellation.call_off()
             await send(message)
 
         try:
@@ -66,30 +71,78 @@ class DeadlineMiddleware:
                 raise
             raise GatewayTimeout(f"No answer within {seconds:g} seconds.") from error
         finally:
-            cancellation.timer.cancel()
+            cancellation.call_off()
 
 
 class _Cancellation:
-    """Cancels the task it is made in: `asyncio.timeout`, at a third of the price."""
+    """Cancels the task it is made in, unless it is called off."""
 
-    __slots__ = ("_before", "_due", "_task", "timer")
+    __slots__ = ("_before", "_is_due", "_task", "queue", "timer")
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - coroutines of an app run in tasks
-        self._task, self._due, self._before = task, False, task.cancelling()
-        self.timer = task.get_loop().call_later(seconds, self._cancel)
+        self._task, self._is_due, self._before = task, False, task.cancelling()
+        self.queue: dict[_Cancellation, float] | None = None
+        self.timer: asyncio.TimerHandle | None = None
 
-    def _cancel(self) -> None:
-        self._due = True
+    def due(self) -> None:
+        """Cancel."""
+        self._is_due = True
         self._task.cancel()
+
+    def call_off(self) -> None:
+        """Let the task run on."""
+        if self.queue is not None:
+            self.queue.pop(self, None)
+        elif self.timer is not None:
+            self.timer.cancel()
 
     def is_the_cause_of(self, error: BaseException) -> bool:
         """Whether the time ran out, and nobody else wants the task to end."""
-        if not self._due:
+        if not self._is_due:
             return False
         others = self._task.uncancel() > self._before
         return not (others and isinstance(error, asyncio.CancelledError))
+
+
+class _Queue:
+    """Cancellations that are all due after the same time: the first in is the first due.
+
+    So one timer, set for the first, serves all; a timer for each would cost more than the rest of
+    the deadline does.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._waiting: dict[_Cancellation, float] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._armed = False
+
+    def add(self, cancellation: _Cancellation) -> None:
+        """Let it be due in time, unless it is called off."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._loop, self._waiting, self._armed = loop, {}, False
+        cancellation.queue = self._waiting
+        self._waiting[cancellation] = loop.time() + self._seconds
+        if not self._armed:
+            self._arm(loop, self._seconds)
+
+    def _arm(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        self._armed = True
+        loop.call_later(seconds, self._fire, loop, self._waiting)
+
+    def _fire(self, loop: asyncio.AbstractEventLoop, waiting: dict[_Cancellation, float]) -> None:
+        self._armed = False
+        now = loop.time()
+        while waiting:
+            first, when = next(iter(waiting.items()))
+            if when > now:
+                self._arm(loop, when - now)
+                return
+            del waiting[first]
+            first.due()
 
 
 def _asked(scope: Scope) -> float:

@@ -26,6 +26,8 @@ from chassis_core.problem import (
 
 REFUSAL = "chassis.refusal"
 """Scope key of a request that the HTTP protocol refused: the problem to answer with."""
+RECORDED = "chassis.recorded"
+"""Scope key of the exception that is in the log already, for the server that sees it next."""
 _MAX_ERRORS = 20
 _log = logging.getLogger(__name__)
 
@@ -60,6 +62,7 @@ class ErrorsMiddleware:
         except Exception as error:
             if not isinstance(error, Problem):
                 _record(error)
+                scope[RECORDED] = error
             if started:
                 raise
             problem = error if isinstance(error, Problem) else InternalError()

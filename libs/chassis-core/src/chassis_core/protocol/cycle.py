@@ -1,31 +1,210 @@
-"""One request and its answer, which can be broken off while its body is being read."""
+"""One request and its answer: what the app calls `receive` and `send`."""
 
-from typing import Any
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
 
-from starlette.types import Message
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
+from starlette.types import ASGIApp, Message, Scope
+from uvicorn.protocols.http.flow_control import FlowControl
 
-from chassis_core.concerns.errors import REFUSAL
-from chassis_core.problem import Problem
+from chassis_core.concerns.errors import RECORDED, REFUSAL
+from chassis_core.concerns.load import PLACE
+from chassis_core.problem import InternalError, Problem, Unavailable, respond
+from chassis_core.protocol.lines import header_line, status_line
+
+_log = logging.getLogger(__name__)
 
 
-class Cycle(RequestResponseCycle):
-    """uvicorn's cycle, whose `receive` raises the problem that broke the request off."""
+class Wire(Protocol):
+    """What a cycle needs of its connection."""
 
-    broken_off: Problem | None = None
+    flow: FlowControl
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent."""
+
+    def close(self) -> None:
+        """Close after what was written."""
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request."""
+
+
+class Cycle:
+    """One request on a connection and its answer (RFC 9112), which can be broken off.
+
+    Args:
+        connection: where it came from.
+        scope: the request.
+        dated: the headers that every answer has.
+        expects: whether the client waits for 100 before it sends the body.
+    """
+
+    __slots__ = (
+        "_bodiless",
+        "_body_left",
+        "_broken_off",
+        "_chunked",
+        "_connection",
+        "_dated",
+        "_expects",
+        "body",
+        "disconnected",
+        "keep_alive",
+        "message_event",
+        "more_body",
+        "response_complete",
+        "response_started",
+        "scope",
+    )
+
+    def __init__(
+        self,
+        connection: Wire,
+        scope: Scope,
+        *,
+        dated: list[tuple[bytes, bytes]],
+        expects: bool,
+    ) -> None:
+        self.scope = scope
+        self._connection = connection
+        self._dated = dated
+        self._expects = expects
+        self._broken_off: Problem | None = None
+        self._chunked = self._bodiless = False
+        self._body_left: int | None = None
+        self.message_event = asyncio.Event()
+        self.body = bytearray()
+        self.more_body = True
+        self.disconnected = self.keep_alive = False
+        self.response_started = self.response_complete = False
 
     def break_off(self, problem: Problem) -> None:
         """Give the rest of the body up: whoever reads it gets `problem`."""
         self.keep_alive = False
-        self.broken_off = problem
-        scope: dict[str, Any] = self.scope  # type: ignore[assignment] # ours has a key of our own
+        self._broken_off = problem
         # If the app has not been called yet, it answers with the problem without being asked.
-        scope[REFUSAL] = problem
+        self.scope[REFUSAL] = problem
         self.message_event.set()
 
-    async def receive(self) -> Message:  # type: ignore[override] # Starlette's name for the same
+    async def run_asgi(self, app: ASGIApp) -> None:
+        """Let the app answer; what it does not answer is a problem, what it leaves half is cut."""
+        error: BaseException | None = None
+        try:
+            await app(self.scope, self.receive, self.send)
+        except asyncio.CancelledError as cancelled:
+            error = cancelled
+        except Exception as raised:  # noqa: BLE001 - the last one to know of it
+            error = raised
+            if not isinstance(raised, Problem) and self.scope.get(RECORDED) is not raised:
+                _log.error("unhandled exception", exc_info=raised)
+        if self.response_complete or self.disconnected:
+            return
+        if self.response_started:
+            reason = str(error) if isinstance(error, Problem) else type(error).__name__
+            _log.warning("answer cut", extra={"url.path": self.scope["path"], "reason": reason})
+            self._connection.close()
+        else:
+            stopped = isinstance(error, asyncio.CancelledError)
+            problem = Unavailable("The service stops.") if stopped else InternalError()
+            self.keep_alive = False
+            await respond(problem, self.scope)(self.scope, self.receive, self.send)
+
+    async def receive(self) -> Message:
         """Return the next part of the body."""
-        message: Message = await super().receive()  # type: ignore[assignment] # likewise
-        if self.broken_off is not None and message["type"] == "http.request":
-            raise self.broken_off
-        return message
+        if not (self.disconnected or self.response_complete):
+            if not self.message_event.is_set():
+                await self._next_part()
+            self.message_event.clear()
+        if self.disconnected or self.response_complete:
+            return {"type": "http.disconnect"}
+        if self._broken_off is not None:
+            raise self._broken_off
+        body, self.body = bytes(self.body), bytearray()
+        return {"type": "http.request", "body": body, "more_body": self.more_body}
+
+    async def send(self, message: Message) -> None:
+        """Send the next part of the answer, as soon as the client has taken enough of the last."""
+        if self._connection.flow.write_paused and not self.disconnected:
+            await self._waiting_for_client(self._connection.flow.drain)
+        if self.disconnected or self._connection.is_closing():
+            # Who sends without end would never let the loop tell it that nobody listens.
+            await asyncio.sleep(0)
+            return
+        kind = message["type"]
+        if not self.response_started and kind == "http.response.start":
+            self._start(message["status"], message.get("headers", ()))
+        elif self.response_started and not self.response_complete and kind == "http.response.body":
+            self._continue(message.get("body", b""), last=not message.get("more_body", False))
+        else:
+            raise RuntimeError(f"{kind} is not what may be sent now")
+
+    async def _next_part(self) -> None:
+        if self._expects:
+            self._expects = False
+            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._connection.flow.resume_reading()
+        if self.more_body:
+            await self._waiting_for_client(self.message_event.wait)
+        else:
+            await self.message_event.wait()
+
+    async def _waiting_for_client(self, wait: Callable[[], Any]) -> None:
+        place = self.scope.get(PLACE)
+        if place is None:
+            await wait()
+            return
+        place.leave()
+        try:
+            await wait()
+        finally:
+            place.take()
+
+    def _start(self, status: int, headers: Any) -> None:
+        lines = [status_line(status)]
+        closes = False
+        for name, value in (*self._dated, *headers):
+            line, framing = header_line(name, value)
+            lines.append(line)
+            if framing is None:
+                continue
+            if framing == b"content-length":
+                self._body_left = int(value)
+            elif framing == b"transfer-encoding":
+                self._chunked = value.lower() == b"chunked"
+            elif b"close" in value.lower():
+                closes, self.keep_alive = True, False
+        if not (self.keep_alive or closes):
+            lines.append(b"connection: close\r\n")
+        if self.scope["method"] == "HEAD" or status in {204, 304}:
+            self._bodiless = True
+        elif self._body_left is None and not self._chunked and self.scope["http_version"] == "1.1":
+            self._chunked = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        self.response_started, self._expects = True, False
+        lines.append(b"\r\n")
+        self._connection.write(b"".join(lines))
+
+    def _continue(self, body: bytes, *, last: bool) -> None:
+        if not self._bodiless:
+            self._connection.write(self._framed(body, last=last))
+        if last:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self._connection.close()
+            self._connection.on_response_complete()
+
+    def _framed(self, body: bytes, *, last: bool) -> bytes:
+        if self._chunked:
+            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            return chunk + b"0\r\n\r\n" if last else chunk
+        if self._body_left is not None:
+            self._body_left -= len(body)
+            if self._body_left < 0 or (last and self._body_left):
+                raise RuntimeError("the answer is not as long as its Content-Length")
+        return body

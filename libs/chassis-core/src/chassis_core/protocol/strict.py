@@ -1,70 +1,28 @@
-"""uvicorn's HTTP protocol, made strict and impatient."""
+"""How a request is read: strictly, so that nobody can understand it otherwise."""
 
-import asyncio
-from typing import Any, Literal
+from typing import Any
 
 import httptools
-from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-from uvicorn.server import ServerState
 
 from chassis_core.concerns.errors import REFUSAL
 from chassis_core.problem import BadRequest, Problem
+from chassis_core.protocol.connection import Connection
 from chassis_core.protocol.cycle import Cycle
 from chassis_core.protocol.head import check_framing, check_host, check_version, decoded, origin
-from chassis_core.settings import ServerSettings
 
-LINGER = 2.0
-"""Seconds in which a client may read an answer given before its request was read (§9.6)."""
 _NOTED = {b"host", b"transfer-encoding", b"expect"}
 _IDENTIFYING = {b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for", b"forwarded"}
 
 
-class StrictConfig(Config):
-    """uvicorn's configuration, with our limits, and whether the process is draining."""
-
-    limits = ServerSettings()
-    draining = False
-
-
-class StrictProtocol(HttpToolsProtocol):
+class StrictProtocol(Connection):
     """Refuses what two readers of HTTP could understand differently, and who keeps it waiting.
 
     A refused request still passes through the app, marked in its scope, so that its answer has a
     request id, security headers, a log line and a metric sample; then the connection closes.
     """
 
-    cycle: Cycle
-
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
-        self.edge = config if isinstance(config, StrictConfig) else StrictConfig
-        self.limits = self.edge.limits
-        self._reading: Literal["head", "body"] | None = None
-        self._timing: Literal["head", "body"] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._refusal: Problem | None = None
-        self._deaf = self._lingering = self._keep_alive = False
-        self._unframed = self._head_bytes = 0
-        self._hosts: list[bytes] = []
-        self._codings: list[bytes] = []
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
-        """Wait for the first request, but not for ever."""
-        super().connection_made(transport)
-        self._closing = _Closing(self)
-        self._start_timer("head", self.limits.header_timeout)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._stop_timer()
-        super().connection_lost(exc)
+    _refusal: Problem | None = None
+    _unframed = _head_bytes = 0
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, and refuse it at the first fault."""
@@ -82,15 +40,16 @@ class StrictProtocol(HttpToolsProtocol):
         else:
             if self._unframed > self.limits.max_header_bytes:
                 self._refuse(self._too_large())
-        self._watch()
+            elif self._reading is not None:
+                self._wait()
 
     def on_message_begin(self) -> None:
         """Start to read a request."""
-        self._unset_keepalive_if_required()
         super().on_message_begin()
         self._reading = "head"
         self._unframed = self._head_bytes = 0
-        self._hosts, self._codings = [], []
+        self._hosts: list[bytes] = []
+        self._codings: list[bytes] = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Keep one header; a trailer is dropped, as it would come too late to be believed."""
@@ -112,7 +71,7 @@ class StrictProtocol(HttpToolsProtocol):
             self._read_head()
         except Problem as problem:
             self._fail(problem)
-        self._stop_timer()
+        self._patience.rest()
         self._unframed, self._reading = 0, "body"
         self._start(
             keep_alive=self.scope["http_version"] == "1.1" and self.parser.should_keep_alive()
@@ -126,33 +85,10 @@ class StrictProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Note that the request is read to its end: only now can another one follow."""
         self._unframed, self._reading = 0, None
+        self._patience.rest()
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive
         super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        """Go on to the next request, unless this was the last."""
-        if not self._lingering:
-            super().on_response_complete()
-
-    def close(self) -> None:
-        """Close as a cycle asks; with bytes unread, after the client could read the answer.
-
-        A socket that is closed with bytes unread is reset, and the answer lost with it.
-        """
-        if not (self._deaf or self._reading == "body") or not self.transport.can_write_eof():
-            self.transport.close()
-        elif not self._lingering:
-            self._deaf = self._lingering = True
-            self.flow.resume_reading()
-            self.transport.write_eof()
-            self.loop.call_later(LINGER, self.transport.close)
-
-    def drain(self) -> None:
-        """Let the answer under way say that the connection closes."""
-        self._keep_alive = False
-        if self.cycle is not None and not self.cycle.response_complete:
-            self.cycle.keep_alive = False
 
     def _note(self, name: bytes, value: bytes) -> None:
         if name == b"host":
@@ -178,25 +114,16 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _start(self, *, keep_alive: bool) -> None:
         before = self.cycle
+        self._idle.pop(self, None)
         self._keep_alive = keep_alive and not self.edge.draining
-        self.cycle = Cycle(
-            scope=self.scope,
-            transport=self._closing,  # type: ignore[arg-type] # the part of it that cycles use
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=False,
-            on_response=self.on_response_complete,
-        )
+        scope: dict[str, Any] = self.scope  # type: ignore[assignment] # uvicorn's name for the same
+        dated = self.server_state.default_headers
+        self.cycle = Cycle(self, scope, dated=dated, expects=self.expect_100_continue)
         if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)
+            self._start_asgi_task(self.cycle, self.app)  # type: ignore[arg-type] # ours
         else:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))
+            self.pipeline.appendleft((self.cycle, self.app))  # type: ignore[arg-type] # ours
 
     def _too_large(self) -> Problem:
         text = f"The head of the request is larger than {self.limits.max_header_bytes} bytes."
@@ -208,6 +135,7 @@ class StrictProtocol(HttpToolsProtocol):
 
     def _refuse(self, problem: Problem) -> None:
         self._deaf = True
+        self._patience.rest()
         if self._reading == "body":
             self.cycle.break_off(problem)
             if self.cycle.response_complete:
@@ -224,37 +152,8 @@ class StrictProtocol(HttpToolsProtocol):
         self._start(keep_alive=False)
         self.cycle.more_body = False
 
-    def _watch(self) -> None:
-        if self._deaf or (self._timing == "body" and self._reading != "body"):
-            self._stop_timer()
-        elif self._reading == "body":
-            self._start_timer("body", self.limits.body_timeout)
-        elif self._reading == "head" and self._timing is None:
-            self._start_timer("head", self.limits.header_timeout)
-
-    def _start_timer(self, timing: Literal["head", "body"], seconds: float) -> None:
-        self._stop_timer()
-        self._timing = timing
-        self._timer = self.loop.call_later(seconds, self._too_slow)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = self._timing = None
-
-    def _too_slow(self) -> None:
-        if self._reading == "body" and self.flow.read_paused:
-            self._start_timer("body", self.limits.body_timeout)
-        elif self._reading is None:
-            self.transport.close()
-        else:
-            self._refuse(Problem(f"The {self._reading} took too long to come.", status=408))
-
-
-class _Closing:
-    """The transport as a cycle sees it."""
-
-    def __init__(self, protocol: StrictProtocol) -> None:
-        self.write = protocol.transport.write
-        self.is_closing = protocol.transport.is_closing
-        self.close = protocol.close
+    def _wait(self) -> None:
+        if self._reading == "body":
+            self._patience.wait("body", self.limits.body_timeout)
+        elif self._patience.awaited != "head":
+            self._patience.wait("head", self.limits.header_timeout)

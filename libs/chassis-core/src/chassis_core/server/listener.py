@@ -2,15 +2,20 @@
 
 import asyncio
 import errno
+import logging
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from chassis_core.protocol import StrictConfig, StrictProtocol
 from chassis_core.settings import ServerSettings
+
+LAST_WORDS = 1.0
+"""Seconds in which requests that are cancelled can still say so."""
+_log = logging.getLogger(__name__)
 
 
 class CannotStart(Exception):
@@ -68,7 +73,6 @@ class Listener(uvicorn.Server):
             workers=1,
             reset_contextvars=True,
             timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type] # seconds for call_later
-            timeout_graceful_shutdown=settings.shutdown_timeout,  # type: ignore[arg-type] # likewise
         )
         config.limits = settings
         config.load()
@@ -87,6 +91,26 @@ class Listener(uvicorn.Server):
             await ticking
             await self.shutdown([sock])
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, let requests in flight end in time, and cut what is left."""
+        for server in self.servers:
+            server.close()
+        for sock in sockets or ():
+            sock.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.edge.limits.shutdown_timeout):
+                while self._busy() and not self.force_exit:  # noqa: ASYNC110 - uvicorn's state
+                    await asyncio.sleep(0.05)
+        if tasks := list(self.server_state.tasks):
+            _log.warning("requests dropped", extra={"requests": len(tasks)})
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=LAST_WORDS)
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+
     def drain(self) -> None:
         """Let every answer from now on say that its connection closes."""
         self.edge.draining = True
@@ -95,7 +119,8 @@ class Listener(uvicorn.Server):
                 connection.drain()
 
     def drop(self) -> None:
-        """End the requests in flight now."""
+        """End the requests in flight now: each is answered 503, if its answer has not begun."""
         self.force_exit = True
-        for task in self.server_state.tasks:
-            task.cancel()
+
+    def _busy(self) -> bool:
+        return bool(self.server_state.connections or self.server_state.tasks)

@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -20,6 +22,10 @@ FAILED_TO_START = 3
 """The exit code of a process that never served, as uvicorn has it."""
 STOPPED_AT_ONCE = 1
 """The exit code after a second signal: requests in flight were dropped."""
+TEARDOWN = 3.0
+"""Seconds in which the app's lifespan must end, the telemetry's last flush included."""
+LAST_BREATH = 1.0
+"""Seconds after which the process ends with threads that have not."""
 _log = logging.getLogger(__name__)
 
 
@@ -28,7 +34,8 @@ def serve(app: App, settings: ServiceSettings) -> int:
 
     On the first signal readiness fails while requests are still served for the drain delay; then
     the public listener closes, requests in flight end, the app's lifespan ends, and the admin
-    listener closes last. A second signal skips the waiting; a third kills.
+    listener closes last. A second signal skips the waiting; a third kills. A handler that blocks a
+    thread cannot hold the process: it ends with what it was told to end.
 
     Args:
         app: the app; its admin routes leave the public listener for the admin port.
@@ -68,7 +75,9 @@ async def _serve(app: App, settings: ServiceSettings) -> int:
             with suppress(TimeoutError):
                 await asyncio.wait_for(signals.second.wait(), delay)
         _log.info("drained")
-    return STOPPED_AT_ONCE if signals.second.is_set() else 0
+    code = STOPPED_AT_ONCE if signals.second.is_set() else 0
+    _leave_threads_behind(code)
+    return code
 
 
 def _drain_delay(settings: ServiceSettings) -> float:
@@ -79,14 +88,32 @@ def _drain_delay(settings: ServiceSettings) -> float:
 
 @asynccontextmanager
 async def _lifespan(app: App) -> AsyncIterator[Mapping[str, Any]]:
-    async with AsyncExitStack() as stack:
-        try:
-            state = await stack.enter_async_context(app.router.lifespan_context(app))
-            app.middleware_stack = app.build_middleware_stack()
-            app.admin.middleware_stack = app.admin.build_middleware_stack()
-        except Exception as error:
-            raise CannotStart(_explain(error)) from error
-        yield state or {}
+    limit = asyncio.timeout(None)
+    try:
+        async with limit, AsyncExitStack() as stack:
+            try:
+                state = await stack.enter_async_context(app.router.lifespan_context(app))
+                app.middleware_stack = app.build_middleware_stack()
+                app.admin.middleware_stack = app.admin.build_middleware_stack()
+            except Exception as error:
+                raise CannotStart(_explain(error)) from error
+            try:
+                yield state or {}
+            finally:
+                limit.reschedule(asyncio.get_running_loop().time() + TEARDOWN)
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        _log.exception("teardown given up", extra={"timeout": TEARDOWN})
+
+
+def _leave_threads_behind(code: int) -> None:
+    """End the process even if a handler of a plain `def` still blocks a thread."""
+    held = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
+    if held:
+        end = threading.Timer(LAST_BREATH, os._exit, (code,))
+        end.daemon = True
+        end.start()
 
 
 def _explain(error: Exception) -> str:

@@ -15,6 +15,7 @@ from chassis_core.concern import Check, Concern
 from chassis_core.problem import Problem
 
 Status = Literal["ok", "degraded", "unavailable"]
+_Running = asyncio.Task[Mapping[str, str] | None]
 
 _log = logging.getLogger(__name__)
 _UNSAMPLED = trace.NonRecordingSpan(trace.SpanContext(1, 1, is_remote=False))
@@ -50,7 +51,7 @@ class Readiness:
         self._report = Report()
         self._fresh_until = 0.0
         self._round: asyncio.Task[Report] | None = None
-        self._running: dict[str, asyncio.Task[None]] = {}
+        self._running: dict[str, _Running] = {}
         self._draining = False
         self._up = Gauge(
             "health_check_up",
@@ -100,7 +101,7 @@ class Readiness:
         self._fresh_until = time.monotonic() + self._ttl
         return self._report
 
-    def _start(self, name: str, check: Check) -> asyncio.Task[None]:
+    def _start(self, name: str, check: Check) -> _Running:
         task = self._running.get(name)
         if task is None or task.done():
             task = asyncio.create_task(_run(check), context=_untraced())
@@ -108,17 +109,17 @@ class Readiness:
             self._running[name] = task
         return task
 
-    def _verdict(self, task: asyncio.Task[None], *, optional: bool) -> Mapping[str, str]:
+    def _verdict(self, task: _Running, *, optional: bool) -> Mapping[str, str]:
         if not task.done():
             task.cancel()
             error = f"no answer within {self._timeout:g} s"
         elif (raised := _error(task)) is None:
-            return {"status": "ok"}
+            return {"status": "ok", **(task.result() or {})}
         else:
             error = _describe(raised)
         return {"status": "degraded" if optional else "unavailable", "error": error}
 
-    def _tell_change(self, name: str, now: Mapping[str, str], task: asyncio.Task[None]) -> None:
+    def _tell_change(self, name: str, now: Mapping[str, str], task: _Running) -> None:
         before = self._report.checks.get(name, {"status": "ok"})
         if now["status"] == before["status"]:
             return
@@ -127,11 +128,11 @@ class Readiness:
         _log.log(level, "readiness changed", extra={"check": name, **now}, exc_info=error)
 
 
-async def _run(check: Check) -> None:
-    await check()
+async def _run(check: Check) -> Mapping[str, str] | None:
+    return await check()
 
 
-def _error(task: asyncio.Task[None]) -> BaseException | None:
+def _error(task: _Running) -> BaseException | None:
     return asyncio.CancelledError() if task.cancelled() else task.exception()
 
 

@@ -18,7 +18,7 @@ _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
 }
 _SERVER = ("uvicorn", "uvicorn.error", "uvicorn.access")
 # These tell whole URLs, query secrets included, or every statement, at INFO.
-_CHATTY = ("httpx2", "httpcore2", "aiosqlite", "alembic.runtime.migration")
+_CHATTY = ("httpx2", "httpcore2", "aiosqlite", "alembic.runtime.migration", "sqlalchemy.pool")
 
 
 class _Sink:

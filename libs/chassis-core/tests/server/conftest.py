@@ -1,25 +1,23 @@
-"""The server as a process: two listeners, and an end in order."""
+"""A service as a process, talked to over its two ports."""
 
 import asyncio
 import json
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx2
 import pytest
 
-pytestmark = pytest.mark.e2e
-
 SERVICE = """
-import asyncio, json, os, sys
+import asyncio, json, os, sys, time
 from contextlib import asynccontextmanager
 from chassis_core import Concern, ServiceSettings, create_app
 from chassis_core.server import serve
 from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 
 router = APIRouter()
 
@@ -27,6 +25,18 @@ router = APIRouter()
 async def slow(seconds: float, request: Request) -> str:
     await asyncio.sleep(seconds)
     return request.state.opened
+
+@router.get("/blocked/{seconds}")
+def blocked(seconds: float) -> None:
+    time.sleep(seconds)
+
+@router.get("/stream")
+async def stream() -> StreamingResponse:
+    async def ticks():
+        while True:
+            yield b"tick"
+            await asyncio.sleep(0.05)
+    return StreamingResponse(ticks())
 
 @router.get("/wait")
 async def wait(request: Request) -> str:
@@ -41,6 +51,8 @@ async def lifespan():
         print(json.dumps({"event": "hanging"}), flush=True)
         await asyncio.sleep(60)
     yield {"opened": "yes"}
+    if "clinging" in sys.argv:
+        await asyncio.sleep(60)
     print(json.dumps({"event": "torn down"}), flush=True)
 
 settings = ServiceSettings(name="edge", server=json.loads(sys.argv[1]))
@@ -57,12 +69,14 @@ class Process:
     inner: asyncio.subprocess.Process
     port: int = 0
     admin_port: int = 0
+    lines: list[dict[str, object]] = field(default_factory=list)
 
     async def said(self, event: str) -> dict[str, object]:
         """Wait for a log line."""
         async with asyncio.timeout(30):
             while line := await self.inner.stdout.readline():
-                if (fields := json.loads(line))["event"] == event:
+                self.lines.append(fields := json.loads(line))
+                if fields["event"] == event:
                     return fields
         raise AssertionError(f"it ended without saying {event!r}")
 
@@ -77,10 +91,10 @@ class Process:
         async with httpx2.AsyncClient(trust_env=False) as client:
             return await client.get(f"http://127.0.0.1:{port or self.port}{path}", timeout=30)
 
-    async def busy(self) -> None:
-        """Wait until a request is in flight."""
+    async def busy(self, requests: int = 1) -> None:
+        """Wait until so many requests are in flight."""
         async with asyncio.timeout(30):
-            while b"load_in_flight_requests 1.0" not in await self._metrics():  # noqa: ASYNC110 - it is another process
+            while b"load_in_flight_requests %d.0" % requests not in await self._metrics():  # noqa: ASYNC110 - it is another process
                 await asyncio.sleep(0.02)
 
     async def closed(self) -> None:
@@ -125,92 +139,9 @@ async def start():
 
         async def run(*words: str, **server: object) -> Process:
             service = await stack.enter_async_context(process(*words, **server))
-            if not words:
+            if words in {(), ("clinging",)}:
                 line = await service.said("listening")
                 service.port, service.admin_port = line["port"], line["admin_port"]
             return service
 
         yield run
-
-
-async def test_admin_routes_answer_on_the_admin_port_alone(start):
-    service = await start()
-    assert (await service.get("/livez", service.admin_port)).status_code == 200
-    assert (await service.get("/metrics", service.admin_port)).status_code == 200
-    assert (await service.get("/livez")).status_code == 404
-    assert (await service.get("/slow/0", service.admin_port)).status_code == 404
-    assert (await service.get("/slow/0")).json() == "yes"
-
-
-async def test_sigterm_drains_then_finishes_then_tears_down_and_exits_with_0(start):
-    service = await start(drain_delay=3)
-    slow = asyncio.create_task(service.get("/wait"))
-    await service.busy()
-    service.signal()
-    await service.said("draining")
-    during = await service.get("/slow/0")
-    assert during.status_code == 200
-    assert during.headers["connection"] == "close"
-    assert (await service.get("/readyz", service.admin_port)).status_code == 503
-    assert (await service.get("/livez", service.admin_port)).status_code == 200
-    await service.closed()
-    assert (await service.get("/livez", service.admin_port)).status_code == 200
-    assert not slow.done()
-    service.inner.stdin.write(b"\n")
-    assert (await slow).json() == "yes"
-    await service.said("torn down")
-    assert await service.ended() == 0
-
-
-async def test_ctrl_c_ends_in_order_too(start):
-    service = await start()
-    service.signal(signal.SIGINT)
-    await service.said("torn down")
-    assert await service.ended() == 0
-
-
-async def test_a_second_signal_skips_the_waiting_and_still_tears_down(start):
-    service = await start(drain_delay=60)
-    slow = asyncio.create_task(service.get("/slow/60"))
-    await service.busy()
-    service.signal()
-    await service.said("draining")
-    service.signal()
-    await service.said("torn down")
-    assert await service.ended() == 1
-    assert (await asyncio.gather(slow, return_exceptions=True))[0] is not None
-
-
-async def test_requests_that_outlast_the_shutdown_timeout_are_dropped(start):
-    service = await start(shutdown_timeout=0.3)
-    slow = asyncio.create_task(service.get("/slow/60"))
-    await service.busy()
-    service.signal()
-    await service.said("torn down")
-    assert await service.ended() == 0
-    await asyncio.gather(slow, return_exceptions=True)
-
-
-async def test_a_signal_during_start_up_ends_it(start):
-    service = await start("hanging")
-    await service.said("hanging")
-    service.signal()
-    assert await service.ended() == 1
-
-
-@pytest.mark.parametrize("name, option", [("port", "--port"), ("admin_port", "--admin-port")])
-async def test_a_taken_port_is_one_line_that_names_it_and_the_way_out(start, name, option):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        service = await start("taken", **{name: port})
-        assert await service.ended() == 3
-    [line] = (await service.inner.stderr.read()).decode().splitlines()
-    assert f"port {port} of 127.0.0.1 is taken" in line
-    assert option in line
-
-
-async def test_a_failed_start_is_one_line_that_says_why_and_where(start):
-    service = await start("broken")
-    assert await service.ended() == 3
-    [line] = (await service.inner.stderr.read()).decode().splitlines()
-    assert line.startswith("edge cannot start: ConnectionRefusedError: no store at store.example:1")

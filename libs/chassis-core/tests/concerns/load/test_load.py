@@ -37,7 +37,7 @@ async def test_one_request_too_many_is_503_and_the_place_is_given_back():
         assert [answer.status_code for answer in await asyncio.gather(*waiting)] == [200, 200]
         assert (await client.get("/boom")).status_code == 500
     assert registry.get_sample_value("load_in_flight_requests") == 0
-    assert registry.get_sample_value("load_shed_requests_total") == 1
+    assert registry.get_sample_value("load_shed_requests_total", {"reason": "in_flight"}) == 1
 
 
 async def test_draining_fails_readiness_while_requests_are_still_served():

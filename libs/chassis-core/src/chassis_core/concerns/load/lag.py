@@ -1,0 +1,78 @@
+"""The lag of the event loop: how late it runs what is due."""
+
+import asyncio
+import time
+
+TICK = 0.01
+"""Seconds between two looks at the clock: at 10 ms they cost a thousandth of a core."""
+STANDING = 0.5
+"""Seconds for which every tick must be late before the lag counts as standing."""
+ALERT = 1.0
+"""Seconds for which it counts on after the last late tick: overload comes in waves."""
+WINDOW = 60.0
+"""Seconds for which the greatest lag is shown at least: no scraper looks more seldom."""
+
+
+class Lag:
+    """Measures how late the loop runs a callback.
+
+    While there is more work than time, every turn of the loop is long, and each callback in it
+    late: such a lag stands, where a single slow step makes one that passes.
+
+    Args:
+        bearable: seconds of lag that are not worth a thought.
+    """
+
+    def __init__(self, *, bearable: float) -> None:
+        self._bearable = bearable
+        self._due = float("inf")
+        self._late_since = float("inf")
+        self._alert_until = 0.0
+        self._greatest = self._greatest_before = self._window_ends = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Measure the running loop from now on."""
+        self._window_ends = time.monotonic() + WINDOW
+        self._look_again(time.monotonic())
+
+    def stop(self) -> None:
+        """Stop to measure."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._due, self._alert_until = float("inf"), 0.0
+
+    @property
+    def greatest(self) -> float:
+        """The greatest lag of the last one or two minutes, in seconds."""
+        return max(self._greatest, self._greatest_before, self._now())
+
+    def is_standing(self) -> bool:
+        """Whether the loop has been late for a while, and is late now."""
+        now = time.monotonic()
+        return now < self._alert_until and now - self._due > self._bearable
+
+    def _now(self) -> float:
+        return max(0.0, time.monotonic() - self._due)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        lag = now - self._due
+        self._judge(now, late=lag > self._bearable)
+        if now > self._window_ends:
+            self._greatest_before, self._greatest = self._greatest, 0.0
+            self._window_ends = now + WINDOW
+        self._greatest = max(self._greatest, lag)
+        self._look_again(now)
+
+    def _judge(self, now: float, *, late: bool) -> None:
+        if not late:
+            self._late_since = float("inf")
+            return
+        self._late_since = min(self._late_since, now)
+        if now < self._alert_until or now - self._late_since >= STANDING:
+            self._alert_until = now + ALERT
+
+    def _look_again(self, now: float) -> None:
+        self._due = now + TICK
+        self._timer = asyncio.get_running_loop().call_later(TICK, self._look)

@@ -1,0 +1,152 @@
+"""A connection: how many there are, how long each may keep us waiting, and how it ends."""
+
+import asyncio
+from typing import Any, Literal
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from chassis_core.problem import Problem
+from chassis_core.protocol.config import StrictConfig
+from chassis_core.protocol.cycle import Cycle
+from chassis_core.protocol.patience import Awaited, Patience
+from chassis_core.protocol.unsent import unsent
+
+LINGER = 2.0
+"""Seconds in which a client may read an answer given before its request was read (§9.6)."""
+LEAST_TAKEN = 32_768
+"""Bytes of a long answer that a client must take in half of the write timeout."""
+
+
+class Connection(HttpToolsProtocol):
+    """uvicorn's protocol, which waits for no client longer than the limits say.
+
+    When there are as many connections as may be, the one that has been without a request for
+    longest makes room for a new one.
+    """
+
+    cycle: Cycle  # type: ignore[assignment] # ours takes the place of uvicorn's
+    parser: Any
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.edge = config if isinstance(config, StrictConfig) else StrictConfig
+        self.limits = self.edge.limits
+        # What a client takes is looked at twice in its time: no other way shows that it takes none.
+        self._half = min(self.limits.write_timeout / 2, self.limits.keep_alive)
+        self._patience = Patience(self.loop, self._expired)
+        self._idle: dict[Connection, None] = vars(config).setdefault("idle_connections", {})
+        self._taking: asyncio.TimerHandle | None = None
+        self._reading: Literal["head", "body"] | None = None
+        self._deaf = self._lingering = self._keep_alive = False
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+        """Wait for the first request, but not for ever."""
+        super().connection_made(transport)
+        self._idle[self] = None
+        self._patience.wait("head", self.limits.header_timeout)
+        if len(self.connections) > self.limits.max_connections:
+            longest = next(iter(self._idle))
+            del self._idle[longest]
+            longest.transport.close()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        self._idle.pop(self, None)
+        self._patience.stop()
+        self._stop_taking()
+        super().connection_lost(exc)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes of an answer."""
+        self.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Whether nothing more can be sent."""
+        return self.transport.is_closing()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, unless this was the last."""
+        self.server_state.total_requests += 1
+        if self._lingering or self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        elif self._reading is None:
+            self._idle[self] = None
+            self._patience.wait("reader", self._half)
+
+    def pause_writing(self) -> None:
+        """Let the app wait until the client has taken some of the answer, but not for ever."""
+        super().pause_writing()
+        self._start_taking()
+
+    def resume_writing(self) -> None:
+        """Let the app go on."""
+        self._stop_taking()
+        super().resume_writing()
+
+    def close(self) -> None:
+        """Close after what was written; with bytes unread, after the client could read it.
+
+        A socket that is closed with bytes unread is reset, and the answer lost with it.
+        """
+        self._patience.wait("end", self._half)
+        if not (self._deaf or self._reading == "body") or not self.transport.can_write_eof():
+            self.transport.close()
+        elif not self._lingering:
+            self._deaf = self._lingering = True
+            self.flow.resume_reading()
+            self.transport.write_eof()
+            self.loop.call_later(LINGER, self.transport.close)
+
+    def drain(self) -> None:
+        """Let the answer under way say that the connection closes."""
+        self._keep_alive = False
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+
+    def _expired(self, awaited: Awaited) -> None:
+        if awaited == "body" and self.flow.read_paused:
+            self._patience.wait("body", self.limits.body_timeout)
+        elif awaited == "body" or (awaited == "head" and self._reading == "head"):
+            self._refuse(Problem(f"The {awaited} took too long to come.", status=408))
+        elif awaited in {"reader", "end"} and self.transport.get_write_buffer_size():
+            if self._taking is None:
+                self._start_taking()
+            self._patience.wait(awaited, self._half)
+        elif awaited == "reader" and self.limits.keep_alive > self._half:
+            self._patience.wait("request", self.limits.keep_alive - self._half)
+        elif awaited == "end":
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    def _start_taking(self) -> None:
+        left = unsent(self.transport)
+        self._taking = self.loop.call_later(self._half, self._check_taken, left)
+
+    def _check_taken(self, before: int) -> None:
+        self._taking = None
+        if not self.transport.get_write_buffer_size():
+            return
+        if before - unsent(self.transport) < LEAST_TAKEN:
+            self.transport.abort()
+        else:
+            self._start_taking()
+
+    def _stop_taking(self) -> None:
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+
+    def _refuse(self, problem: Problem) -> None:
+        raise NotImplementedError
