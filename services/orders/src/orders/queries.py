@@ -6,6 +6,7 @@ from uuid import UUID
 from chassis_core.problem import NotFound
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
 from orders.models import Order
 
@@ -17,7 +18,8 @@ async def owned(session: AsyncSession, customer_id: str, order_id: UUID) -> Orde
         NotFound: there is none, or it is another customer's.
     """
     query = select(Order).where(Order.id == order_id, Order.customer_id == customer_id)
-    if (order := (await session.execute(query)).scalar_one_or_none()) is None:
+    found = await session.scalars(query.options(joinedload(Order.items)))
+    if (order := found.unique().one_or_none()) is None:
         raise NotFound("there is no such order")
     return order
 
