@@ -1,4 +1,4 @@
-"""`./dev check`: format, lint, types, import contracts, shell scripts, lock."""
+"""`./dev check`: format, lint, types, import contracts, deployed services, shell scripts, lock."""
 
 import os
 import shutil
@@ -16,7 +16,8 @@ CHECKS = {
     "lint": ["ruff", "check"],
     "types": ["mypy"],
     "imports": ["lint-imports"],
-    "shell": ["shellcheck", "dev", ".ci/run"],
+    "services": ["python", "deploy/k8s/services.py", "--check"],
+    "shell": ["shellcheck", "dev", ".ci/run", "deploy/local/cluster"],
     "lock": [os.environ.get("UV", "uv"), "lock", "--check"],
 }
 

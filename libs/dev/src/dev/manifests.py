@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,24 +38,19 @@ class Pod(NamedTuple):
         return [*self.spec.get("initContainers", ()), *self.spec["containers"]]
 
 
-@lru_cache(maxsize=64)
-def _rendered(folder: Path) -> str:
-    kubectl = Path(sys.executable).with_name("kubectl")
-    done = subprocess.run(
-        [kubectl, "kustomize", folder], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise ValueError(f"{folder} does not render: {done.stderr.strip()}")
-    return done.stdout
-
-
 def render(folder: Path) -> list[Document]:
     """Return the documents of a kustomization.
 
     Raises:
         ValueError: kustomize refuses it.
     """
-    return list(yaml.load_all(_rendered(folder), Loader=yaml.CSafeLoader))
+    kubectl = Path(sys.executable).with_name("kubectl")
+    done = subprocess.run(
+        [kubectl, "kustomize", folder], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise ValueError(f"{folder} does not render: {done.stderr.strip()}")
+    return list(yaml.load_all(done.stdout, Loader=yaml.CSafeLoader))
 
 
 def compose(

@@ -1,0 +1,63 @@
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from dev.manifests import of_kind, pods, render
+
+NAME = "parcels"
+
+
+@pytest.fixture
+def repository(copy):
+    """A copy of the repository in which orders stands a second time, under another name."""
+    target = copy / "services" / NAME
+    shutil.copytree(copy / "services/orders", target)
+    (target / "src/orders").rename(target / "src" / NAME)
+    for path in target.rglob("*"):
+        if path.is_file() and path.suffix in {".py", ".toml", ".yaml"}:
+            text = path.read_text().replace("8002", "8003").replace("9002", "9003")
+            text = text.replace("ORDERS", NAME.upper()).replace("orders", NAME)
+            path.write_text(text)
+    written = [sys.executable, str(copy / "deploy/k8s/services.py")]
+    subprocess.run(written, check=True, capture_output=True)
+    return copy
+
+
+@pytest.mark.parametrize("overlay", ["local", "production"])
+def test_a_new_folder_under_services_is_deployed_without_another_edit(repository, overlay):
+    documents = render(repository / "deploy/k8s/overlays" / overlay)
+    services = {
+        pod.labels["app.kubernetes.io/name"]: pod
+        for pod in pods(documents)
+        if pod.labels["app.kubernetes.io/component"] == "service"
+    }
+    assert services.keys() == {"users", "orders", NAME}
+    ports = {port["containerPort"] for port in services[NAME].spec["containers"][0]["ports"]}
+    assert ports == {8003, 9003}
+    for one, other in (("Deployment", 1), ("Service", 1), ("PodDisruptionBudget", 1), ("Job", 1)):
+        found = [d for d in of_kind(documents, one) if re.match(NAME, d["metadata"]["name"])]
+        assert len(found) == other, one
+    account = services[NAME].spec["serviceAccountName"]
+    assert account == NAME
+    assert "orders" not in str(services[NAME].spec)
+
+
+def test_its_first_release_writes_its_own_job_name(repository):
+    images = {
+        pod.spec["containers"][0]["image"]: pod.workload["metadata"]["name"]
+        for pod in pods(render(repository / "deploy/k8s/overlays/production"))
+        if pod.workload["kind"] == "Job" and NAME in pod.workload["metadata"]["name"]
+    }
+    before = dict(images)
+    digest = "sha256:" + 64 * "7"
+    release = [sys.executable, "deploy/k8s/services.py", f"{NAME}=registry.test/{NAME}@{digest}"]
+    subprocess.run(release, cwd=repository, check=True, capture_output=True)
+    (after,) = [
+        pod
+        for pod in pods(render(repository / "deploy/k8s/overlays/production"))
+        if pod.workload["kind"] == "Job" and NAME in pod.workload["metadata"]["name"]
+    ]
+    assert after.spec["containers"][0]["image"] == f"registry.test/{NAME}@{digest}"
+    assert after.workload["metadata"]["name"] not in before.values()
