@@ -14,6 +14,7 @@ Problem
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import orjson
 from opentelemetry import trace
@@ -196,8 +197,9 @@ def title(status: int) -> str:
 
 def respond(problem: Problem, scope: Scope) -> Response:
     """Return the response of `problem` to the request in `scope`."""
-    instance = str(scope.get("path", "/"))[:256]
-    body = orjson.dumps(problem.document(_printable(instance)), default=str)
+    # A URI reference, in which no character means anything to whoever shows it as HTML.
+    instance = quote(str(scope.get("path", "/"))[:256], errors="replace")
+    body = orjson.dumps(problem.document(instance), default=str)
     headers = {"cache-control": "no-store"} | dict(problem.headers or {})
     return Response(body, problem.status_code, headers, CONTENT_TYPE)
 
@@ -205,7 +207,3 @@ def respond(problem: Problem, scope: Scope) -> Response:
 async def send_problem(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer with `problem` from a middleware that stands outside the errors layer."""
     await respond(problem, scope)(scope, receive, send)
-
-
-def _printable(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode()

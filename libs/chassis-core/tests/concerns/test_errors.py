@@ -134,6 +134,11 @@ async def test_a_huge_invalid_body_gets_a_small_answer(client):
     assert len(answer.content) < 64_000
 
 
+async def test_the_instance_is_a_uri_in_which_nothing_can_pass_for_html(client):
+    answer = await client.get("/<script>alert('å')</script>")
+    assert answer.json()["instance"] == "/%3Cscript%3Ealert%28%27%C3%A5%27%29%3C/script%3E"
+
+
 async def test_a_path_of_odd_characters_is_answered_in_plain_json(client):
     answer = await client.get("/%ff%00%1b[31m" + "x" * 5000)
     assert answer.status_code == 404
