@@ -35,7 +35,8 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     : "${SERVICE:?which one? --build-arg SERVICE=orders}" \
     && uv sync --locked --package "${SERVICE}" --no-install-workspace ${WITHOUT} \
     && find /app -name '*.so*' -exec strip --strip-unneeded {} + \
-    && find /app -regex '.*/tests\|.*\.\(pyi\|pyx\|pxd\|c\|h\)' -prune -exec rm -rf {} +
+    && find /app -regex '.*/tests\|.*\.\(pyi\|pyx\|pxd\|c\|h\)' -prune -exec rm -rf {} + \
+    && rm /app/.lock
 
 # The layer of our own code is what differs from the layer of dependencies, so that it stays small.
 FROM dependencies AS build
@@ -46,6 +47,7 @@ RUN --mount=type=bind,from=uv,source=/uv,target=/usr/local/bin/uv \
     --mount=type=cache,target=/root/.cache/uv \
     touch /began \
     && uv sync --locked --package "${SERVICE}" --no-editable ${WITHOUT} \
+    && rm /app/.lock \
     && find /app -cnewer /began ! -type d -exec cp --archive --parents --target-directory=/own {} + \
     && /app/bin/python -c "from chassis_core.cli.services import create; \
 print(create('${SERVICE}').settings.server.admin_port)" >/own/app/admin-port

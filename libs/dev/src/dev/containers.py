@@ -39,7 +39,8 @@ HARDENED: Mapping[str, Any] = {
     "mem_limit": "512m",
 }
 _MACHINE = socket.gethostname()
-_LABELS = {OWNER: f"{_MACHINE} {os.getpid()}"}
+LABELS: Mapping[str, str] = {OWNER: f"{_MACHINE} {os.getpid()}"}
+"""The labels of what this process owns."""
 _INSIDE = {"postgres": 5432, "redis": 6379}
 _PASSWORD = "p@ss%w:rd/?#"  # noqa: S105 - of a database that lives as long as a test
 
@@ -56,7 +57,7 @@ class Contained(DockerContainer):
 
     def __init__(self, image: str, command: str, log: Path, publish: Mapping[int, int]) -> None:
         super().__init__(image, command=command)
-        self.with_kwargs(**HARDENED, labels=_LABELS).with_tmpfs_mount("/tmp", "size=16m")  # noqa: S108 - inside
+        self.with_kwargs(**HARDENED, labels=LABELS).with_tmpfs_mount("/tmp", "size=16m")  # noqa: S108 - inside
         self.ports = loopback(publish)
         self.returncode: int | None = None
         self._log = log
@@ -116,13 +117,13 @@ class Stores:
 
     def __init__(self, ports: Mapping[str, int]) -> None:
         pins = images()
-        self.network = Network(docker_network_kw={"labels": _LABELS})
+        self.network = Network(docker_network_kw={"labels": LABELS})
         self.postgres = PostgresContainer(
             pins["POSTGRES_IMAGE"], username="owner", password=_PASSWORD, driver=None
         )
         self.redis = RedisContainer(pins["REDIS_IMAGE"])
         for name, store in (("postgres", self.postgres), ("redis", self.redis)):
-            store.with_kwargs(labels=_LABELS).with_network(self.network)
+            store.with_kwargs(labels=LABELS).with_network(self.network)
             store.with_network_aliases(name).ports = loopback({_INSIDE[name]: ports[name]})
         self.settings: dict[str, str] = {}
         self._open = ExitStack()
