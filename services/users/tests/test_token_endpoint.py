@@ -2,7 +2,10 @@ import base64
 
 import jwt
 import pytest
+from chassis_core.concerns.client_address import ClientAddressSettings
+from chassis_core.testing import running
 from jwt import PyJWK
+from users.main import app
 
 FORM = "application/x-www-form-urlencoded"
 USER_SCOPES = "profile orders:read orders:write"
@@ -183,3 +186,25 @@ async def test_one_address_may_try_thirty_times_a_minute(api):
     answers = [await api.login(password="wrong horse battery") for _ in range(31)]
     assert {answer.status_code for answer in answers[:-1]} == {400}
     assert answers[-1].status_code == 429
+
+
+async def test_one_account_takes_sixty_tries_a_minute_from_anywhere_and_refreshes_go_on(
+    settings, telemetry, api_of
+):
+    trusting = settings.model_copy(
+        update={"client_address": ClientAddressSettings(trusted_proxies=("127.0.0.0/8",))}
+    )
+    async with running(app(trusting, **telemetry.shared())) as http:
+        api = api_of(http)
+        await api.register()
+        token = (await api.login()).json()["refresh_token"]
+        for n in range(500):
+            http.headers["x-forwarded-for"] = f"203.0.113.{n // 20}"
+            last = await api.login("Ann@example.org", password="wrong horse battery")
+            if last.status_code == 429:
+                break
+        assert n >= 59
+        assert last.json()["violated-policies"] == ["logins_of_account"]
+        assert int(last.headers["retry-after"]) <= 2
+        assert (await api.login("bob@example.org")).status_code == 400
+        assert (await api.refresh(token)).status_code == 200

@@ -4,7 +4,7 @@ import pytest
 from chassis_core import compose
 from chassis_core.concerns.errors import errors
 from chassis_core.concerns.rate_limit import RateLimit, RateLimitSettings, rate_limit
-from chassis_core.concerns.rate_limit.client import address_of, key_of
+from chassis_core.concerns.rate_limit.client import address_of, key_of, key_of_name
 from chassis_core.problem import Unauthenticated
 from chassis_core.testing import Telemetry, running
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -40,6 +40,15 @@ async def mine() -> dict[str, str]:
 
 @router.get("/heavy", dependencies=[Depends(RateLimit("10/minute", cost=4))])
 async def heavy() -> dict[str, str]:
+    return {}
+
+
+async def account(request: Request) -> str | None:
+    return request.query_params.get("account")
+
+
+@router.get("/try", dependencies=[Depends(RateLimit("2/minute", by=account, name="tries"))])
+async def attempt() -> dict[str, str]:
     return {}
 
 
@@ -159,3 +168,15 @@ async def test_two_apps_in_one_process_count_apart() -> None:
     async with running(app(default="1/minute")) as one, running(app(default="1/minute")) as two:
         assert (await one.get("/free")).status_code == 200
         assert (await two.get("/free")).status_code == 200
+
+
+async def test_what_a_request_names_can_be_counted_and_is_kept_as_a_digest() -> None:
+    made = app(default=None)
+    async with running(made) as client:
+        answers = [await client.get("/try?account=ann") for _ in range(3)]
+        other = await client.get("/try?account=bob")
+        nobody = [await client.get("/try") for _ in range(3)]
+    assert [each.status_code for each in answers] == [200, 200, 429]
+    assert other.status_code == 200
+    assert {(each.status_code, each.headers.get("ratelimit")) for each in nobody} == {(200, None)}
+    assert "ann" not in key_of_name("ann")

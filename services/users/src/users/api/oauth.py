@@ -25,12 +25,21 @@ async def refuse_repeats(request: Request) -> None:
         raise Refusal("invalid_request", "a parameter is given more than once")
 
 
+async def account(request: Request) -> str | None:
+    """Return whose password a request tries, whether or not there is such a user."""
+    form = await request.form()
+    return str(form.get("username")).lower() if form.get("grant_type") == "password" else None
+
+
 guesses = RateLimit("30/minute", by="address", name="logins")
+# More than one address may try, so that nobody can lock another out alone; and a lock-out by
+# several ends a second after they do. Refresh tokens are not counted: who is logged in stays so.
+guesses_of_one = RateLimit("60/minute", by=account, name="logins_of_account")
 
 router = APIRouter(
     prefix="/oauth2",
     tags=["tokens"],
-    dependencies=[Depends(guesses), Depends(refuse_repeats)],
+    dependencies=[Depends(guesses), Depends(refuse_repeats), Depends(guesses_of_one)],
     responses=responses(400, 401, 422, 429, 503),
 )
 

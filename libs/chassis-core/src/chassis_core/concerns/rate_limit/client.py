@@ -2,11 +2,14 @@
 
 import hashlib
 import socket
+from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
+from starlette.requests import Request
 from starlette.types import Scope
 
 By = Literal["address", "principal", "api_key"]
+Named = Callable[[Request], Awaitable[str | None]]
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
@@ -22,6 +25,11 @@ def key_of(scope: Scope, by: By) -> str:
     if by == "api_key" and (api_key := scope.get("chassis.api_key")) is not None:
         return f"key:{_digest(str(api_key))}"
     return address_of(scope.get("client"))
+
+
+def key_of_name(name: str) -> str:
+    """Return the bucket of what a request names; only its digest is kept."""
+    return f"name:{_digest(name)}"
 
 
 def address_of(client: Any) -> str:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 
 from chassis_core.concern import Concern, Layer, Service
-from chassis_core.concerns.rate_limit.client import By
+from chassis_core.concerns.rate_limit.client import By, Named, key_of, key_of_name
 from chassis_core.concerns.rate_limit.limiter import (
     Identify,
     Limiter,
@@ -28,7 +28,8 @@ class RateLimit:
     Args:
         rates: one or more, such as `10/second; 1000/hour`; the request must fit them all.
         by: who is counted. A principal or API key counts only when it is verified; a caller who
-            has none is counted by address.
+            has none is counted by address. Anything else a request names, such as the account
+            of a login, is what a function returns for it; None is not counted.
         name: of the bucket, in headers and metrics; routes that give the same name share it. By
             default the name of the route's function, with a bucket for each such function.
         cost: units that one request uses.
@@ -43,7 +44,7 @@ class RateLimit:
         self,
         rates: str,
         *,
-        by: By = "address",
+        by: By | Named = "address",
         name: str | None = None,
         cost: int = 1,
         on_outage: OnOutage = "local",
@@ -61,23 +62,29 @@ class RateLimit:
     async def __call__(self, request: Request) -> None:
         """Count the request; refuse it over the limit."""
         limiter: Limiter = request.state.rate_limiter
-        if self._by == "principal" and limiter.identify is not None:
-            # Dependencies of a decorator run before those of parameters, authentication too.
-            with suppress(Problem):
-                await limiter.identify(request)
-        name, apart = self._name, ""
-        if name is None:
+        if (key := await self._key(request, limiter)) is None:
+            return
+        if (name := self._name) is None:
             route = request.scope["endpoint"]
-            name, apart = route.__name__, f"{route.__module__}.{route.__qualname__}"
+            name, key = route.__name__, f"{key}@{route.__module__}.{route.__qualname__}"
         await enforce(
             limiter,
             request.scope,
             self._of(name, limiter.rates.get(name, self._rates)),
-            by=self._by,
+            key=key,
             cost=self._cost,
-            apart=apart,
             on_outage=self._on_outage,
         )
+
+    async def _key(self, request: Request, limiter: Limiter) -> str | None:
+        if callable(self._by):
+            named = await self._by(request)
+            return None if named is None else key_of_name(named)
+        if self._by == "principal" and limiter.identify is not None:
+            # Dependencies of a decorator run before those of parameters, authentication too.
+            with suppress(Problem):
+                await limiter.identify(request)
+        return key_of(request.scope, self._by)
 
     def _of(self, name: str, rates: str) -> tuple[Policy, ...]:
         if (policies := self._policies.get((name, rates))) is None:

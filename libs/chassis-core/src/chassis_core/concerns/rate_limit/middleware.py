@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis_core.concerns.rate_limit.client import By, key_of
+from chassis_core.concerns.rate_limit.client import key_of
 from chassis_core.concerns.rate_limit.limiter import Limiter, OnOutage
 from chassis_core.concerns.rate_limit.policy import Decision, Policy, retry_after, state
 from chassis_core.problem import TooManyRequests
@@ -18,9 +18,8 @@ async def enforce(
     scope: Scope,
     policies: tuple[Policy, ...],
     *,
-    by: By,
+    key: str,
     cost: int = 1,
-    apart: str = "",
     on_outage: OnOutage = "local",
 ) -> None:
     """Count the request, note the answer for its headers, and refuse it over the limit.
@@ -29,18 +28,14 @@ async def enforce(
         limiter: counts.
         scope: of the request.
         policies: all must allow it.
-        by: who is counted.
+        key: who is counted.
         cost: units that the request uses.
-        apart: keeps the buckets of policies of one name from one another.
         on_outage: what is done while the store fails.
 
     Raises:
         TooManyRequests: a policy is used up.
         Unavailable: the store fails and the policy fails closed.
     """
-    key = key_of(scope, by)
-    if apart:
-        key = f"{key}@{apart}"
     if (decisions := limiter.hit_here(policies, key, cost)) is None:
         decisions = await limiter.hit(policies, key, cost, on_outage)
     answers: Answers = scope.setdefault("chassis.limits", [])
@@ -93,8 +88,9 @@ class RateLimitMiddleware:
         scope["chassis.limits"] = answers
         if self._policies:
             try:
+                key = key_of(scope, "address")
                 await enforce(
-                    self._limiter, scope, self._policies, by="address", on_outage=self._on_outage
+                    self._limiter, scope, self._policies, key=key, on_outage=self._on_outage
                 )
             except TooManyRequests as problem:
                 headers = {name.decode(): value.decode() for name, value in _headers(answers)}
