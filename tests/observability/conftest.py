@@ -57,6 +57,11 @@ class Fleet:
     urls: dict[str, str]
     registries: dict[str, CollectorRegistry]
 
+    def scrape(self, service, *, accept="text/plain"):
+        """Return what the service answers to a scrape."""
+        with client_from(None) as http:
+            return http.get(f"{self.urls[service]}/metrics", headers={"Accept": accept}).text
+
     def visit(self):
         """Do once what people do, right and wrong."""
         with Visitor(self.urls) as person, client_from(None) as http:
@@ -110,6 +115,12 @@ def fleet(tmp_path_factory):
         with portal.wrap_async_context_manager(serving(folder)) as fleet:
             fleet.visit()
             yield fleet
+
+
+@pytest.fixture(scope="session")
+def folder():
+    """Where the tools are set up."""
+    return FOLDER
 
 
 @pytest.fixture(scope="session")

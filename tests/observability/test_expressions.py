@@ -19,6 +19,9 @@ MADE = {
 COLLECTOR = {
     "otelcol_exporter_send_failed_spans_total": {"exporter"},
     "otelcol_exporter_enqueue_failed_spans_total": {"exporter"},
+    "otelcol_exporter_queue_capacity": {"data_type", "exporter"},
+    "otelcol_exporter_queue_size": {"data_type", "exporter"},
+    "otelcol_process_memory_rss_bytes": set(),
     "otelcol_receiver_refused_spans_total": {"receiver", "transport"},
 }
 TARGET = {"job", "instance", "service"}
@@ -154,11 +157,20 @@ def test_every_panel_asks_for_what_services_expose(catalogue, dashboards, name):
         assert used <= labels, f"the legend of {title} tells of {used - labels}"
 
 
+@pytest.mark.parametrize(
+    "file", sorted((ROOT / "docs/runbooks").glob("*.md")), ids=lambda file: file.stem
+)
+def test_every_query_of_a_runbook_asks_for_what_exists(catalogue, file):
+    named = re.findall(r"Quer(?:y|ies): (.+)", file.read_text())
+    for expression in re.findall(r"`([^`]+)`", " ".join(named)):
+        catalogue.check(parse(expression.replace("<service>", "$service")))
+
+
 def test_what_a_reader_picks_from_is_a_label_that_exists(catalogue, dashboards):
     picked = [each for name in dashboards for each in dashboards[name]["templating"]["list"]]
     for variable in picked:
         selector, label = re.fullmatch(
-            r"label_values\((.+), (\w+)\)", variable["definition"]
+            r"label_values\((.+), (\w+)\)", variable["query"]["query"]
         ).groups()
         assert label in catalogue.check(parse(selector))
     assert picked

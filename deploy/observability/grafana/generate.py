@@ -31,7 +31,7 @@ OPTIONS: dict[str, Json] = {
         "yAxis": {"axisPlacement": "left", "unit": "s"},
         "color": {"mode": "scheme", "scheme": "Spectral", "reverse": True, "steps": 64},
         "exemplars": {"color": "rgba(255,0,255,0.7)"},
-        "tooltip": {"mode": "single", "yHistogram": True},
+        "tooltip": {"yHistogram": True},
         "legend": {"show": True},
     },
 }
@@ -40,7 +40,6 @@ SERVICE = {
     "label": "Service",
     "type": "query",
     "datasource": PROMETHEUS,
-    "definition": 'label_values(up{job="chassis"}, service)',
     "query": {"query": 'label_values(up{job="chassis"}, service)', "refId": "service"},
     "refresh": 2,
     "sort": 1,
