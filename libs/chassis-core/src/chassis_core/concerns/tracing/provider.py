@@ -43,21 +43,29 @@ def tracer_provider(
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     if (exporter := _exporter()) is not None:
         counted = CountedExporter(exporter, registry or CollectorRegistry())
-        provider.add_span_processor(BatchSpanProcessor(counted))
+        provider.add_span_processor(CountedProcessor(counted))
     return provider
 
 
 class CountedExporter(SpanExporter):
-    """Counts what becomes of spans: `tracing_spans_total{outcome="exported"|"failed"}`."""
+    """Counts what becomes of spans: `tracing_spans_total{outcome="exported"|"failed"|"dropped"}`.
+
+    Attributes:
+        taken: spans that the queue has given out.
+        dropped: counts spans that found the queue full.
+    """
 
     def __init__(self, exporter: SpanExporter, registry: CollectorRegistry) -> None:
         self._exporter = exporter
         spans = Counter("tracing_spans", "Spans by fate.", ["outcome"], registry=registry)
         self._exported = spans.labels("exported")
         self._failed = spans.labels("failed")
+        self.dropped = spans.labels("dropped")
+        self.taken = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Export a batch."""
+        self.taken += len(spans)
         result = self._exporter.export(spans)
         outcome = self._exported if result is SpanExportResult.SUCCESS else self._failed
         outcome.inc(len(spans))
@@ -66,6 +74,29 @@ class CountedExporter(SpanExporter):
     def shutdown(self) -> None:
         """Stop; a retry that waits is given up."""
         self._exporter.shutdown()
+
+
+class CountedProcessor(BatchSpanProcessor):
+    """A bounded queue of spans; while the collector is slow or gone, each new one pushes one out.
+
+    Raises:
+        ValueError: OTEL_BSP_MAX_QUEUE_SIZE is not a number.
+    """
+
+    def __init__(self, exporter: CountedExporter) -> None:
+        self._room = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or 2048)
+        self._counted = exporter
+        self._kept = 0
+        super().__init__(exporter, max_queue_size=self._room)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Queue a span that is sampled."""
+        if span.context is not None and span.context.trace_flags.sampled:
+            if self._kept - self._counted.taken >= self._room:
+                self._counted.dropped.inc()
+            else:
+                self._kept += 1
+        super().on_end(span)
 
 
 def _exporter() -> SpanExporter | None:
