@@ -1,7 +1,8 @@
 """Visits the platform behind the local ports: visit.py demo | load [SECONDS].
 
 `demo` walks one order across both services and checks each step. `load` reads that order in a loop
-and counts the answers. USERS, ORDERS and JAEGER may name other base URLs.
+and counts the answers. USERS, ORDERS and JAEGER may name other base URLs; with an empty JAEGER the
+demo does not look for its trace.
 """
 
 import json

@@ -92,6 +92,15 @@ def test_a_changed_setting_rolls_the_pods_that_read_it(documents):
     for config in of_kind(documents, "ConfigMap"):
         assert config["metadata"]["name"].rpartition("-")[2].isalnum()
         assert len(config["metadata"]["name"].rpartition("-")[2]) == 10
+    for pod in pods(documents):
+        for source in pod.spec["containers"][0].get("envFrom", ()):
+            if "configMapRef" in source:
+                (config,) = [
+                    d
+                    for d in of_kind(documents, "ConfigMap")
+                    if d["metadata"]["name"] == source["configMapRef"]["name"]
+                ]
+                assert config["immutable"] is True
 
 
 def test_routes_and_autoscalers_lead_to_what_exists(production):
