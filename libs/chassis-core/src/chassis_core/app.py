@@ -32,10 +32,11 @@ from chassis_core.concerns.request_id import request_id
 from chassis_core.concerns.security_headers import security_headers
 from chassis_core.concerns.tracing import tracer_provider, tracing
 from chassis_core.concerns.trusted_hosts import trusted_hosts
+from chassis_core.docs import docs_page
 from chassis_core.migrations import migrations_of
 from chassis_core.settings import ServiceSettings
 
-DOCS_PATHS = ("/docs", "/docs/oauth2-redirect")
+DOCUMENT = "/openapi.json"
 
 
 class Shared(TypedDict, total=False):
@@ -120,7 +121,7 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
         ),
         client_address(settings.client_address),
         request_id(),
-        security_headers(settings.security_headers, docs_paths=DOCS_PATHS),
+        security_headers(settings.security_headers),
         cors(settings.cors),
         compression(settings.compression),
         trusted_hosts(settings.trusted_hosts, service=service),
@@ -157,20 +158,20 @@ def _service(settings: ServiceSettings) -> Service:
 def _app(
     settings: ServiceSettings, concerns: Sequence[Concern], routers: Sequence[APIRouter]
 ) -> App:
-    app = compose(concerns, routers=routers, **_documents(settings))
+    shown = settings.environment != "production"
+    if shown:
+        routers = [*routers, docs_page(settings.name, DOCUMENT)]
+    app = compose(
+        concerns,
+        routers=routers,
+        title=settings.name,
+        version=settings.version,
+        openapi_url=DOCUMENT if shown else None,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.settings = settings
     return app
-
-
-def _documents(settings: ServiceSettings) -> dict[str, Any]:
-    shown = settings.environment != "production"
-    return {
-        "title": settings.name,
-        "version": settings.version,
-        "openapi_url": "/openapi.json" if shown else None,
-        "docs_url": "/docs" if shown else None,
-        "redoc_url": None,
-    }
 
 
 def _public(settings: ServiceSettings) -> dict[str, Any]:

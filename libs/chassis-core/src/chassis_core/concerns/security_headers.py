@@ -1,19 +1,11 @@
 """The response headers that make a browser defend the user, on every response."""
 
-from collections.abc import Iterable
-
 from pydantic import Field
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core.concern import Concern, ConcernSettings, Layer
 
-_DOCS_CSP = (
-    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
-    "connect-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
-    "script-src 'unsafe-inline' https://cdn.jsdelivr.net; "
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net"
-)
 # What a browser would otherwise grant to a page of this origin (OWASP Secure Headers Project).
 _FEATURES = (
     "accelerometer",
@@ -57,7 +49,7 @@ class SecurityHeadersSettings(ConcernSettings):
     content_security_policy: str = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
-    """The policy of every response but the API docs."""
+    """The policy of every response that sets none of its own, as the API docs do."""
     cache_control: str = "no-store, max-age=0"
     """`Cache-Control` of responses that set none: an answer may hold the caller's data."""
 
@@ -68,20 +60,11 @@ class SecurityHeadersMiddleware:
     Args:
         app: the next layer.
         settings: the policy.
-        docs_paths: paths of API docs, which need scripts and styles; only they get them.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        settings: SecurityHeadersSettings,
-        docs_paths: Iterable[str] = (),
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, settings: SecurityHeadersSettings) -> None:
         self.app = app
-        self._docs_paths = frozenset(docs_paths)
-        self._headers = _headers(settings, settings.content_security_policy)
-        self._docs_headers = _headers(settings, _DOCS_CSP)
+        self._headers = _headers(settings)
         self._names = frozenset({name for name, _ in self._headers} | {b"server", b"x-powered-by"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,29 +72,26 @@ class SecurityHeadersMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        added = self._docs_headers if scope["path"] in self._docs_paths else self._headers
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = list(message.get("headers", ()))
-                message["headers"] = self._merge(headers, added)
+                message["headers"] = self._merge(headers)
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
 
-    def _merge(
-        self, headers: list[tuple[bytes, bytes]], added: list[tuple[bytes, bytes]]
-    ) -> list[tuple[bytes, bytes]]:
+    def _merge(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = self._names.intersection([name.lower() for name, _ in headers])
         if not present:
-            return headers + added
+            return headers + self._headers
         kept = [h for h in headers if h[0].lower() not in {b"server", b"x-powered-by"}]
-        return kept + [h for h in added if h[0] not in present]
+        return kept + [h for h in self._headers if h[0] not in present]
 
 
-def _headers(settings: SecurityHeadersSettings, policy: str) -> list[tuple[bytes, bytes]]:
+def _headers(settings: SecurityHeadersSettings) -> list[tuple[bytes, bytes]]:
     headers = {
-        "content-security-policy": policy,
+        "content-security-policy": settings.content_security_policy,
         "x-content-type-options": "nosniff",
         "x-frame-options": "DENY",
         "referrer-policy": "no-referrer",
@@ -129,9 +109,7 @@ def _headers(settings: SecurityHeadersSettings, policy: str) -> list[tuple[bytes
     return [(name.encode(), value.encode()) for name, value in headers.items()]
 
 
-def security_headers(
-    settings: SecurityHeadersSettings, *, docs_paths: Iterable[str] = ()
-) -> Concern:
+def security_headers(settings: SecurityHeadersSettings) -> Concern:
     """Return the concern that sets the security headers."""
-    layer = Middleware(SecurityHeadersMiddleware, settings=settings, docs_paths=tuple(docs_paths))
+    layer = Middleware(SecurityHeadersMiddleware, settings=settings)
     return Concern(name="security_headers", middleware={Layer.SECURITY_HEADERS: layer})
