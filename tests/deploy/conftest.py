@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,3 +32,20 @@ def production():
 def documents(request):
     """The documents of each overlay."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def repository(copy):
+    """A copy of the repository in which orders stands a second time, under another name."""
+    name = "parcels"
+    target = copy / "services" / name
+    shutil.copytree(copy / "services/orders", target)
+    (target / "src/orders").rename(target / "src" / name)
+    for path in target.rglob("*"):
+        if path.is_file() and path.suffix in {".py", ".toml", ".yaml"}:
+            text = path.read_text().replace("8002", "8003").replace("9002", "9003")
+            text = text.replace("ORDERS", name.upper()).replace("orders", name)
+            path.write_text(text)
+    written = [sys.executable, str(copy / "deploy/k8s/services.py")]
+    subprocess.run(written, check=True, capture_output=True)
+    return copy

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pytest
-from dev.manifests import of_kind, pods, selects
+from dev.manifests import of_kind, pods, render, selects
 
 DOCUMENT = Path(__file__).parents[2] / "docs/deploying.md"
 
@@ -134,6 +134,13 @@ def documented(documents, overlay):
 def test_the_network_lets_through_what_the_table_says_and_nothing_else(request, overlay):
     documents = request.getfixturevalue(overlay)
     assert reachable(documents) == documented(documents, overlay)
+
+
+@pytest.mark.parametrize("overlay", ["local", "production"])
+def test_a_new_service_gets_what_each_service_has_and_the_calls_it_asks_for(repository, overlay):
+    documents = render(repository / "deploy/k8s/overlays" / overlay)
+    expected = documented(documents, overlay)
+    assert reachable(documents) == expected | {("parcels", "users", "http")}
 
 
 def test_a_pod_that_no_policy_names_is_cut_off(documents):

@@ -1,5 +1,4 @@
 import re
-import shutil
 import subprocess
 import sys
 
@@ -7,22 +6,6 @@ import pytest
 from dev.manifests import of_kind, pods, render
 
 NAME = "parcels"
-
-
-@pytest.fixture
-def repository(copy):
-    """A copy of the repository in which orders stands a second time, under another name."""
-    target = copy / "services" / NAME
-    shutil.copytree(copy / "services/orders", target)
-    (target / "src/orders").rename(target / "src" / NAME)
-    for path in target.rglob("*"):
-        if path.is_file() and path.suffix in {".py", ".toml", ".yaml"}:
-            text = path.read_text().replace("8002", "8003").replace("9002", "9003")
-            text = text.replace("ORDERS", NAME.upper()).replace("orders", NAME)
-            path.write_text(text)
-    written = [sys.executable, str(copy / "deploy/k8s/services.py")]
-    subprocess.run(written, check=True, capture_output=True)
-    return copy
 
 
 @pytest.mark.parametrize("overlay", ["local", "production"])

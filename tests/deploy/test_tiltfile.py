@@ -207,6 +207,26 @@ def test_links_lead_to_forwarded_ports(tilt):
     assert links.keys() == {"Swagger", "Jaeger", "Grafana"}
 
 
+def test_a_new_folder_under_services_is_built_deployed_and_forwarded(repository):
+    tilt = Tilt(root=repository).run()
+    (built,) = [call for call in tilt.of("docker_build") if call["ref"] == "chassis/parcels"]
+    assert all((repository / step["local_path"]).exists() for step in built["live_update"][1:])
+    named = {call["workload"]: call for call in tilt.of("k8s_resource")}
+    assert "parcels-migrate" in named["parcels"]["resource_deps"]
+    assert [one["local_port"] for one in named["parcels"]["port_forwards"]] == [8003, 9003]
+    assert all("parcels" in call["resource_deps"] for call in tilt.of("local_resource")[:2])
+
+
+def test_the_cluster_is_one_that_tilt_takes_and_runs_what_the_manifests_are_checked_for():
+    documents = list(yaml.safe_load_all((ROOT / "deploy/local/cluster.yaml").read_text()))
+    registry, cluster = documents
+    assert cluster["name"] in CONTEXTS
+    assert cluster["registry"] == registry["name"]
+    assert f"kind-{cluster['kindV1Alpha4Cluster']['name']}" == cluster["name"]
+    for node in cluster["kindV1Alpha4Cluster"]["nodes"]:
+        assert node["image"].startswith("kindest/node:v1.37.")
+
+
 def test_tilts_own_dialect_runs_it_too():
     starlark_go.configure_starlark(allow_set=True, allow_global_reassign=True, allow_recursion=True)
     tilt = Tilt()
