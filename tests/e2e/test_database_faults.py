@@ -3,9 +3,10 @@
 import asyncio
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
+import asyncpg
 import httpx2
 import pytest
 from chassis_core.testing.servers import Missing, PostgresServer, fresh_database
@@ -171,4 +172,38 @@ async def test_a_restart_of_the_database_costs_readers_next_to_nothing(
     print(f"3 restarts in {len(users.seen) / 20:.0f} s: {dict(seen)}")
     assert set(seen) <= {200, 503}
     assert seen[503] <= seen[200] / 4
+    own_platform.check()
+
+
+async def take_every_connection(url, hogs):
+    """Open connections until the server has none left, not even for those that it had before."""
+    theirs = "FROM pg_stat_activity WHERE application_name IN ('users', 'orders')"
+    hogs.append(await asyncpg.connect(url))
+    while await hogs[0].fetchval(f"SELECT count(*) {theirs}") or len(hogs) == 1:
+        await hogs[0].execute(f"SELECT pg_terminate_backend(pid) {theirs}")
+        with suppress(asyncpg.TooManyConnectionsError):
+            while True:
+                hogs.append(await asyncpg.connect(url))
+
+
+async def test_a_server_with_too_many_connections_is_503_until_it_has_room_again(
+    own_platform, postgres, token
+):
+    works = works_of(own_platform, token)
+    hogs = []
+    async with works[0], works[1]:
+        try:
+            await take_every_connection(postgres.url, hogs)
+            full = time.monotonic()
+            await asyncio.gather(
+                *(work.until(lambda seen: seen.status == 503, 5) for work in works)
+            )
+        finally:
+            await asyncio.gather(*(hog.close() for hog in hogs))
+        await asyncio.gather(*(work.until(lambda seen: seen.status == 200, 5) for work in works))
+    seen = [seen for work in works for seen in work.seen]
+    print(f"{len(hogs)} connections taken: {dict(Counter(s.status for s in seen))}")
+    assert {s.status for s in seen} <= {200, 503}
+    assert all(s.retry_after for s in seen if s.status == 503)
+    assert max(s.seconds for s in seen if s.begun > full) <= 3 * SLACK
     own_platform.check()
