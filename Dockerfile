@@ -14,7 +14,8 @@ COPY services services
 RUN find . -mindepth 2 -type f ! -name pyproject.toml -delete && find . -type d -empty -delete
 
 FROM ${PYTHON_IMAGE} AS tools
-# hadolint ignore=DL3008 - Debian keeps one version, and its security fixes are wanted
+# Debian keeps one version, and its security fixes are wanted; nothing of this stage is shipped.
+# hadolint ignore=DL3008,DL3009
 RUN apt-get update -qq && apt-get install -qq --no-install-recommends binutils tini >/dev/null
 
 # A third of what wheels bring is debug symbols. Without Rich, help is plain and 13 MB smaller.
@@ -84,6 +85,7 @@ ARG VERSION=0.0.0
 ARG REVISION=unknown
 ARG PYTHON_IMAGE
 LABEL org.opencontainers.image.title="${SERVICE}" \
+      org.opencontainers.image.vendor="chassis" \
       org.opencontainers.image.description="The ${SERVICE} service of the chassis platform." \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -31,6 +32,8 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.timeout(300))  # the first to use a platform starts it
             group = "containers" if item.get_closest_marker("docker") else stores or item.path.stem
             item.add_marker(pytest.mark.xdist_group(f"e2e {group}"))
+            if group == "containers":
+                item.add_marker(pytest.mark.timeout(600))  # the first of them waits for the builds
 
 
 def real_stores(stack):
@@ -72,7 +75,9 @@ def built():
             raise
         pytest.skip(str(missing))
     with tidy():
-        yield {service: build(service) for service in SERVICES}
+        with ThreadPoolExecutor() as pool:
+            ids = dict(zip(SERVICES, pool.map(build, SERVICES), strict=True))
+        yield ids
 
 
 @pytest.fixture(scope="session")

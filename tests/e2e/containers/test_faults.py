@@ -3,6 +3,8 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from ipaddress import ip_address
+from itertools import count
 from threading import Event
 from time import monotonic
 from uuid import uuid4
@@ -93,6 +95,7 @@ class Balancer:
     def __init__(self, replicas):
         self._replicas = replicas
         self._ready = list(replicas)
+        self._askers = count(int(ip_address("10.0.0.0")))
         self._stopped = Event()
         self.statuses = Counter()
 
@@ -111,8 +114,9 @@ class Balancer:
                         self.statuses[self._asked(client, public)] += 1
 
     def _asked(self, client, public):
+        asker = {"X-Forwarded-For": str(ip_address(next(self._askers)))}
         try:
-            return client.get(f"{public}/v1/orders").status_code
+            return client.get(f"{public}/v1/orders", headers=asker).status_code
         except httpx2.HTTPError as error:
             return repr(error)
 

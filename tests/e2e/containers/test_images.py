@@ -68,9 +68,11 @@ def test_no_package_managers_cache_is_left(found):
     assert found["caches"] == []
 
 
-def test_it_adds_little_to_its_base(image, engine):
-    base = engine.images.get(images()["PYTHON_IMAGE"])
-    assert image.attrs["Size"] - base.attrs["Size"] <= BUDGET
+def test_it_adds_little_to_its_base(image):
+    newest_first = image.history()
+    [first] = [n for n, layer in enumerate(newest_first) if "chassis:x:10001:10001" in str(layer)]
+    added = sum(layer["Size"] for layer in newest_first[: first + 1])
+    assert 10**7 < added <= BUDGET
 
 
 def test_an_edit_of_our_code_is_a_small_layer_over_that_of_the_dependencies(image):
