@@ -125,6 +125,7 @@ async def test_a_body_of_a_type_that_is_not_read_is_415_and_told_which_is(client
 async def test_an_empty_body_is_no_json(client):
     json_type = {"Content-Type": "application/json"}
     assert (await client.post("/body", headers=json_type)).status_code == 400
+    assert (await client.post("/body", content=b"null", headers=json_type)).status_code == 422
     assert (await client.post("/body")).status_code == 422
 
 

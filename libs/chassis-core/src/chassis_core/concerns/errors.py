@@ -96,20 +96,21 @@ def _methods(request: Request) -> str:
 
 
 async def _validation_error(request: Request, error: RequestValidationError) -> Response:
-    problem = _unread_body(request, error) or Unprocessable(
+    problem = await _unread_body(request, error) or Unprocessable(
         "the request does not fit its schema", errors=describe(error.errors())
     )
     return respond(problem, request.scope)
 
 
-def _unread_body(request: Request, error: RequestValidationError) -> Problem | None:
+async def _unread_body(request: Request, error: RequestValidationError) -> Problem | None:
     """Return what is wrong with a body that could not even be compared with its schema."""
     if error.errors()[0]["loc"][0] != "body":
         return None
     if isinstance(error.body, bytes):
         read = {"Accept": "application/json"}
         return UnsupportedMediaType("the body is not of a type that is read here", headers=read)
-    if error.body is None and "json" in request.headers.get("content-type", ""):
+    is_json = "json" in request.headers.get("content-type", "")
+    if is_json and error.body is None and not await request.body():
         return BadRequest("The body is not JSON: it is empty.")
     return None
 
