@@ -13,11 +13,13 @@ from anyio.from_thread import start_blocking_portal
 from chassis_core import Cache, create_app
 from chassis_core.concerns.clients import ClientSettings
 from chassis_core.concerns.database import DatabaseSettings
+from chassis_core.concerns.load import LoadSettings
 from chassis_core.concerns.redis import RedisSettings
 from chassis_core.migrations import migrations_of, upgrade
 from chassis_core.testing import Telemetry
 from chassis_core.testing.listener import listening
 from dev.visitor import Visitor, client_from
+from dev.waiting import until
 from fastapi import APIRouter
 from orders.api import router
 from orders.settings import Settings as OrdersSettings
@@ -30,6 +32,8 @@ from users.settings import Settings as UsersSettings
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy/observability"
 NOBODY = "127.0.0.1:1"
+PATIENT = LoadSettings(max_lag=60)
+"""The machine may be busy with other tests: nothing is shed for it."""
 
 cached = APIRouter()
 
@@ -57,6 +61,11 @@ class Fleet:
     urls: dict[str, str]
     registries: dict[str, CollectorRegistry]
 
+    def is_ready(self):
+        """Tell whether both take requests: orders has the keys of users."""
+        with client_from(None) as http:
+            return all(http.get(f"{url}/readyz").status_code == 200 for url in self.urls.values())
+
     def scrape(self, service, *, accept="text/plain"):
         """Return what the service answers to a scrape."""
         with client_from(None) as http:
@@ -80,14 +89,17 @@ class Fleet:
 
 
 def database(folder):
-    return DatabaseSettings(url=SecretStr(f"sqlite+aiosqlite:///{folder}/{uuid4().hex}.db"))
+    url = SecretStr(f"sqlite+aiosqlite:///{folder}/{uuid4().hex}.db")
+    return DatabaseSettings(url=url, pool_timeout=10, lock_timeout=10)
 
 
 @asynccontextmanager
 async def serving(folder):
     users, orders = Telemetry(), Telemetry()
     settings = UsersSettings(
-        database=database(folder), passwords=PasswordSettings(memory=64, passes=1, parallelism=1)
+        database=database(folder),
+        passwords=PasswordSettings(memory=64, passes=1, parallelism=1),
+        load=PATIENT,
     )
     await upgrade(settings.database, migrations_of(UsersSettings))
     async with listening(users_app(settings, registry=users.registry)) as first:
@@ -95,7 +107,8 @@ async def serving(folder):
         settings = OrdersSettings(
             database=database(folder),
             redis=RedisSettings(url=SecretStr(f"redis://{NOBODY}")),
-            clients={"users": ClientSettings(url=url)},
+            clients={"users": ClientSettings(url=url, timeout=10)},
+            load=PATIENT,
             rate_limit={"default": "3/second"},
             auth={"jwks_url": f"{url}/.well-known/jwks.json"},
         )
@@ -113,6 +126,7 @@ def fleet(tmp_path_factory):
         environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{NOBODY}")
         folder = tmp_path_factory.mktemp("fleet")
         with portal.wrap_async_context_manager(serving(folder)) as fleet:
+            until(fleet.is_ready, 60, "the services do not become ready")
             fleet.visit()
             yield fleet
 
