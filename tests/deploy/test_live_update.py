@@ -1,10 +1,14 @@
+import io
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
+from dev.images import NoEngine, build, client
+from dev.manifests import pods
 from dev.waiting import until
 
 RELOAD = Path(__file__).parents[2] / "deploy/k8s/components/live-update/reload.py"
@@ -62,3 +66,50 @@ def test_a_service_that_is_not_installed_is_named(tmp_path):
         check=False,
     )
     assert (done.returncode, done.stderr) == (1, "reload: nobody is not installed\n")
+
+
+@pytest.fixture
+def container(local):
+    """The image of orders as its pod in a developer's cluster runs it, without the cluster."""
+    try:
+        docker = client()
+    except NoEngine as missing:
+        if os.environ.get("CHASSIS_REQUIRE_DOCKER"):
+            raise
+        pytest.skip(str(missing))
+    (pod,) = [pod for pod in pods(local) if pod.name == "Deployment/orders"]
+    (main,), user = pod.spec["containers"], pod.spec["securityContext"]["runAsUser"]
+    assert main["securityContext"]["readOnlyRootFilesystem"] is True
+    entrypoint, *rest = [*main["command"], *main["args"]]
+    settings = ["--env", "ORDERS_DATABASE__URL=sqlite:////tmp/orders.db"]
+    limits = ["--read-only", "--tmpfs=/tmp:mode=1777,size=64m", "--cap-drop=ALL"]
+    identity = [f"--user={user}:{user}", "--security-opt=no-new-privileges"]
+    mounted = [f"--volume={RELOAD}:/reload/reload.py:ro", f"--entrypoint={entrypoint}"]
+    options = [*settings, *limits, *identity, *mounted]
+    command = [docker, "run", "--detach", *options, build("orders"), *rest]
+    name = subprocess.check_output(command, text=True).strip()
+    try:
+        yield docker, name
+    finally:
+        subprocess.run([docker, "rm", "--force", name], check=True, capture_output=True)
+
+
+@pytest.mark.docker
+@pytest.mark.xdist_group("e2e containers")
+def test_a_read_only_container_takes_changed_files_as_tilt_copies_them(container):
+    docker, name = container
+
+    def logs():
+        command = [docker, "logs", name]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    until(lambda: '"listening"' in logs(), 60, "the service did not start")
+    archive, edit = io.BytesIO(), b"print('edited', flush=True)\n"
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        entry = tarfile.TarInfo("tmp/live/orders/__init__.py")
+        entry.size = len(edit)
+        tar.addfile(entry, io.BytesIO(edit))
+    copied = [docker, "exec", "--interactive", name, "tar", "-C", "/", "-x", "-f", "-"]
+    subprocess.run(copied, input=archive.getvalue(), check=True)
+    until(lambda: "edited" in logs(), 60, "the service did not start again")
+    until(lambda: logs().count('"listening"') == 2, 60, "the service does not serve again")

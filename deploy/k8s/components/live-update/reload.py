@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 POLL = 0.3
-GRACE = 10.0
+GRACE = 25.0
 
 
 def copy(folder: Path, packages: list[str]) -> None:
