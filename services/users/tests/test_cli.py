@@ -3,6 +3,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from os import environ
 
+import jwt
 import pytest
 from users.keys import KeyRing
 
@@ -70,3 +71,26 @@ async def test_a_database_that_is_not_there_is_one_line(users, tmp_path):
     assert failed.returncode == 1
     assert "USERS_DATABASE__URL" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+async def test_a_role_is_in_the_tokens_after_it_was_granted_until_it_is_revoked(users, api):
+    await api.register()
+    refresh = (await api.login()).json()["refresh_token"]
+    for command, expected in (("grant", ["admin", "user"]), ("revoke", ["user"])):
+        ran = users("roles", command, "Ann@example.org", "admin")
+        assert ran.stdout.splitlines()[-1] == f"roles: {' '.join(expected)}", ran.stderr
+        answer = (await api.refresh(refresh)).json()
+        refresh = answer["refresh_token"]
+        claims = jwt.decode(answer["access_token"], options={"verify_signature": False})
+        assert claims["roles"] == expected
+
+
+async def test_a_role_that_cannot_be_granted_is_one_line(users, api):
+    await api.register()
+    for email, role, reason in (
+        ("ann@example.org", "Not A Role", "a role is"),
+        ("bob@example.org", "admin", "no user"),
+    ):
+        refused = users("roles", "grant", email, role)
+        assert (refused.returncode, reason in refused.stderr) == (1, True)
+        assert "Traceback" not in refused.stderr

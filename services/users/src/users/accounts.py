@@ -1,6 +1,8 @@
 """Users: how one becomes one, and proves to be one."""
 
 import re
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import partial
 
 from chassis_core import get_logger
@@ -17,6 +19,7 @@ from users.schemas import EMAIL, LONGEST_EMAIL, Registration
 log = get_logger(__name__)
 
 _EMAIL = re.compile(EMAIL)
+_ROLE = re.compile("[a-z][a-z0-9_-]{0,31}")
 
 
 async def register(session: AsyncSession, passwords: Passwords, wanted: Registration) -> User:
@@ -53,6 +56,26 @@ async def authenticate(
             owner = update(User).where(User.id == user.id)
             await session.execute(owner.values(password_hash=renewed))
     return user
+
+
+async def change_roles(
+    database: Database, email: str, *, granted: AbstractSet[str], revoked: AbstractSet[str]
+) -> Sequence[str] | None:
+    """Give roles to the user with this email and take others; return those they hold, or None.
+
+    Raises:
+        ValueError: a role that is granted is not named like one.
+    """
+    if not all(_ROLE.fullmatch(role) for role in granted):
+        raise ValueError("a role is up to 32 of a-z, 0-9, - and _, and begins with a letter")
+    async with database.session() as session:
+        owner = select(User).where(User.email == email.lower()).with_for_update()
+        if (user := await session.scalar(owner)) is None:
+            return None
+        user.roles = sorted({*user.roles, *granted} - revoked)
+        changed = {"user_id": str(user.id), "roles": user.roles}
+    log.info("roles_changed", **changed)
+    return user.roles
 
 
 async def _find(database: Database, email: str) -> User | None:

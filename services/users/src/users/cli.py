@@ -1,19 +1,24 @@
-"""The `users` command: what operators do with the signing keys."""
+"""The `users` command: what operators do with signing keys and roles."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
+from functools import partial
 from typing import Annotated, NoReturn
 
 import typer
 from chassis_core.concerns.database import Database
 from sqlalchemy.exc import SQLAlchemyError
 
+from users.accounts import change_roles
 from users.keys import RotationRefused, Vault, rotate, stored_keys
 from users.settings import Settings
 
 commands = typer.Typer(no_args_is_help=True, help="Operate the users service.")
 keys = typer.Typer(no_args_is_help=True, help="Look at the signing keys, and rotate them.")
 commands.add_typer(keys, name="keys")
+roles = typer.Typer(no_args_is_help=True, help="Give a user roles, and take them away.")
+commands.add_typer(roles, name="roles")
 
 
 @keys.command("list")
@@ -43,6 +48,34 @@ def rotate_keys(
         typer.echo(f"{active.kid} signs now")
 
     _run(turn)
+
+
+@roles.command("grant")
+def grant_role(email: str, role: str) -> None:
+    """Give a user a role: it is in the tokens they get from now on."""
+    _run(partial(_change_roles, email, {role}, set()))
+
+
+@roles.command("revoke")
+def revoke_role(email: str, role: str) -> None:
+    """Take a role from a user; an access token that has it stays good until it expires."""
+    _run(partial(_change_roles, email, set(), {role}))
+
+
+async def _change_roles(
+    email: str,
+    granted: AbstractSet[str],
+    revoked: AbstractSet[str],
+    _: Settings,
+    database: Database,
+) -> None:
+    try:
+        held = await change_roles(database, email, granted=granted, revoked=revoked)
+    except ValueError as error:
+        _fail(str(error))
+    if held is None:
+        _fail("there is no user with this email")
+    typer.echo(f"roles: {' '.join(held) or 'none'}")
 
 
 def _run(work: Callable[[Settings, Database], Awaitable[None]]) -> None:
