@@ -86,11 +86,11 @@ def test_memory_is_high_before_the_limit_of_a_pod(folder, rules):
 class Prometheus:
     """A client of a Prometheus."""
 
-    def __init__(self, url):
-        self.url = url
+    def __init__(self, http):
+        self.http = http
 
     def get(self, path, **parameters):
-        answer = httpx2.get(f"{self.url}/api/v1{path}", params=parameters, timeout=10).json()
+        answer = self.http.get(f"/api/v1{path}", params=parameters).json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
@@ -130,9 +130,10 @@ def scraping(binary, config, scratch):
         "--enable-feature=exemplar-storage",
         "--log.level=warn",
     ]
-    with subprocess.Popen(command) as process:
+    client = httpx2.Client(base_url=f"http://{address}", timeout=10)
+    with client, subprocess.Popen(command) as process:
         try:
-            yield Prometheus(f"http://{address}")
+            yield Prometheus(client)
         finally:
             process.terminate()
 
