@@ -29,6 +29,7 @@ def pytest_collection_modifyitems(items):
         if item.path.is_relative_to(HERE):
             stores = getattr(item, "callspec", None) and item.callspec.params.get("platform")
             item.add_marker(pytest.mark.e2e)
+            item.add_marker(pytest.mark.alone)
             item.add_marker(pytest.mark.timeout(300))  # the first to use a platform starts it
             group = "containers" if item.get_closest_marker("docker") else stores or item.path.stem
             item.add_marker(pytest.mark.xdist_group(f"e2e {group}"))

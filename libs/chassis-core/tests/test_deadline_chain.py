@@ -15,6 +15,8 @@ from fastapi import APIRouter, Depends, Header
 from opentelemetry.sdk.trace import ReadableSpan
 from pydantic_settings import SettingsConfigDict
 
+pytestmark = pytest.mark.alone
+
 BUDGET = 0.3
 LATE = 0.25
 """Seconds that a busy machine may take to cancel what is over: no more than the budget itself."""

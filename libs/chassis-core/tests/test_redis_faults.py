@@ -14,6 +14,8 @@ from chassis_core.testing.servers import Missing, RedisServer
 from fastapi import APIRouter, Depends
 from pydantic_settings import SettingsConfigDict
 
+pytestmark = pytest.mark.alone
+
 RATE, PATHS = 100, ("/limited", "/cached", "/closed")
 router = APIRouter()
 

@@ -11,6 +11,8 @@ from orders.api import router
 from orders.models import Order
 from sqlalchemy import select, text
 
+pytestmark = pytest.mark.alone
+
 KEYS = 30
 KILLS = 25
 KILL = """

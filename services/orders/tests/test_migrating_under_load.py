@@ -18,6 +18,8 @@ EXPAND = """
 import sqlalchemy as sa
 from alembic import op
 
+pytestmark = pytest.mark.alone
+
 revision, down_revision = "9999", "{head}"
 
 def upgrade():

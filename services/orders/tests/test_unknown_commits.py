@@ -11,6 +11,8 @@ from orders.api import router
 from orders.models import Order
 from sqlalchemy import Connection, event, func, select
 
+pytestmark = pytest.mark.alone
+
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
 

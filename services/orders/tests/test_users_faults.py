@@ -1,6 +1,9 @@
 """What becomes of an order when users cannot say who the customer is."""
 
 import httpx2
+import pytest
+
+pytestmark = pytest.mark.alone
 
 
 async def refused(ann, status: int) -> dict:

@@ -8,6 +8,8 @@ import pytest
 from chassis_core.concerns.redis import Redis, RedisBusy, RedisDown, RedisSettings
 from chassis_core.testing import Proxy, Telemetry, eventually
 
+pytestmark = pytest.mark.alone
+
 DURATION = "redis_command_duration_seconds_count"
 
 

@@ -13,6 +13,8 @@ from chassis_core.testing.listener import listening
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+pytestmark = pytest.mark.alone
+
 GET = b"GET %b HTTP/1.1\r\nHost: localhost\r\n\r\n"
 STALLED = b"POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nab"
 LARGE = 30_000_000

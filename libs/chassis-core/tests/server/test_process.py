@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 async def test_admin_routes_answer_on_the_admin_port_alone(start):

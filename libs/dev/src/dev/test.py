@@ -31,6 +31,19 @@ def _reason(longrepr: Any) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run pytest on `PROCESSES` processes; `arguments` go to it and win."""
+    """Run the tests, and return the exit code.
+
+    Without arguments there are two runs: everything on `PROCESSES` processes, and then, one by
+    one, what measures or breaks running services and needs the machine alone. With arguments
+    there is one run, and they go to pytest.
+    """
+    if arguments:
+        return _pytest(*arguments)
+    together = _pytest("-m", "not alone")
+    alone = _pytest("-m", "alone", "-n", "0")
+    return together or alone
+
+
+def _pytest(*arguments: str) -> int:
     spread = ["-n", PROCESSES, "--dist", "loadgroup"]
     return int(pytest.main([*spread, *arguments], plugins=[LeftOut()]))

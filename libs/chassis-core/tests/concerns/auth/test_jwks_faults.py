@@ -10,6 +10,8 @@ import pytest
 from chassis_core.testing.issuer import Issuer
 from chassis_core.testing.jwks_server import Fault
 
+pytestmark = pytest.mark.alone
+
 BROKEN = {
     "500": "status",
     "slow": "timeout",

@@ -10,6 +10,8 @@ from chassis_core.concerns.redis import Redis, RedisSettings
 from chassis_core.testing import Telemetry
 from chassis_core.testing.servers import Missing, RedisServer
 
+pytestmark = pytest.mark.alone
+
 
 def shared(url: str, telemetry: Telemetry | None = None, timeout: float = 5) -> tuple[Redis, Cache]:
     redis = Redis(RedisSettings(url=url, timeout=timeout, recheck=0.2))  # type: ignore[arg-type]

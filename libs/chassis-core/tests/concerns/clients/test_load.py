@@ -13,6 +13,8 @@ from chassis_core.testing import Telemetry, eventually
 from hypothesis import given
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.alone
+
 DURATION = "http_client_request_duration_seconds_count"
 
 

@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
+pytestmark = pytest.mark.alone
+
 router = APIRouter()
 OTHERS = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
 LIMITS = {"pool_size": 2, "max_overflow": 0, "pool_timeout": 0.2, "connect_timeout": 1}

@@ -15,6 +15,8 @@ from httpx2 import AsyncClient
 from sqlalchemy import func, literal, select, text
 from sqlalchemy.engine import make_url
 
+pytestmark = pytest.mark.alone
+
 ASLEEP = "datname = current_database() AND state = 'active' AND query LIKE '%pg_sleep%'"
 ASLEEP += " AND pid <> pg_backend_pid()"
 router = APIRouter()

@@ -19,6 +19,8 @@ from chassis_core.testing.servers import execute
 from fastapi import APIRouter
 from sqlalchemy import func, select, text
 
+pytestmark = pytest.mark.alone
+
 POOL = 10
 CLIENTS = 200
 SECONDS = 4

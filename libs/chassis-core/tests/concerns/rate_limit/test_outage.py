@@ -11,6 +11,8 @@ from chassis_core.testing import Telemetry, running
 from chassis_core.testing.servers import Missing, RedisServer
 from fastapi import APIRouter, Depends, FastAPI
 
+pytestmark = pytest.mark.alone
+
 router = APIRouter()
 
 

@@ -9,6 +9,8 @@ from chassis_core.concerns.redis import Redis, RedisSettings
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+pytestmark = pytest.mark.alone
+
 TEST_CLOCK = "local now = tonumber(redis.call('GET', 'now'))"
 
 

@@ -16,6 +16,8 @@ from chassis_core.testing import running
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
 
+pytestmark = pytest.mark.alone
+
 ROUNDS, BLOCK, QUEUE = 6, 150, 256
 router = APIRouter()
 
