@@ -39,10 +39,10 @@ def main() -> int:
         _exact(server.url, 5 if quick else 20)
         _flood(server.url, quick=quick)
         _keys(server.url, quick=quick)
-        if find_spec("limits") is not None:
-            asyncio.run(_compare(server.url, 200 if quick else 3000))
+        if quick or find_spec("limits") is None:
+            print("left out: the comparison, which is long and needs the limits library")
         else:
-            print("left out: the comparison, for want of the limits library")
+            asyncio.run(_compare(server.url))
     return 1 if FAILED else 0
 
 
@@ -57,14 +57,13 @@ def _exact(url: str, repetitions: int) -> None:
 def _flood(url: str, *, quick: bool) -> None:
     # A short run on a busy machine ends with more of its budget unused.
     seconds, least = (4, 0.8) if quick else (10, 0.95)
-    for where, redis in (("on Redis", url), ("in memory", None)):
-        for service, verdict in flood(redis, seconds=seconds).items():
-            figure = (
-                f"worst excess {verdict.excess:.1f}, {verdict.used:.1%} of the budget used,"
-                f" {verdict.honoured:.0%} let in after Retry-After ({verdict.requests} requests)"
-            )
-            met = verdict.excess <= 0 and verdict.used >= least and verdict.honoured >= 0.99
-            bar(f"flood of {service} {where}", figure, met=met)
+    for service, verdict in flood(url, seconds=seconds).items():
+        figure = (
+            f"worst excess {verdict.excess:.1f}, {verdict.used:.1%} of the budget used,"
+            f" {verdict.honoured:.0%} let in after Retry-After ({verdict.requests} requests)"
+        )
+        met = verdict.excess <= 0 and verdict.used >= least and verdict.honoured >= 0.99
+        bar(f"flood of {service}", figure, met=met)
 
 
 def _keys(url: str, *, quick: bool) -> None:
@@ -75,7 +74,7 @@ def _keys(url: str, *, quick: bool) -> None:
         f"{found.early:.1f} us a hit early, {found.late:.1f} late; {found.kept} kept,"
         f" {found.grown:.0f} MiB"
     )
-    met = found.late < 2 * found.early and found.kept <= kept and found.grown < kept * 500 / 2**20
+    met = found.late < 3 * found.early and found.kept <= kept and found.grown < kept * 500 / 2**20
     bar(f"{count} keys in a process that keeps {kept}", figure, met=met)
     there = asyncio.run(on_redis(url, 2000 if quick else 10_000))
     figure = f"{there.keys} keys of {there.size} bytes; {there.left} left after two windows"
@@ -83,11 +82,11 @@ def _keys(url: str, *, quick: bool) -> None:
     bar("addresses on Redis", figure, met=met)
 
 
-async def _compare(url: str, hits: int) -> None:
+async def _compare(url: str) -> None:
     from bench.limiter import compare
 
-    for keys in (1, 50_000 if hits > 1000 else 5_000):
-        for name, each in (await compare.speed(url, hits=hits, keys=keys)).items():
+    for keys in (1, 50_000):
+        for name, each in (await compare.speed(url, hits=3000, keys=keys)).items():
             print(
                 f"     {name:15} {each['memory']:8.1f} us in memory ({keys} keys),"
                 f" {each['redis']:6.0f} us on Redis"

@@ -1,4 +1,4 @@
-"""Services under a flood: two of them with two workers each on one Redis, or one in memory."""
+"""Services under a flood: two with two workers each on one Redis, and one in memory."""
 
 import asyncio
 import multiprocessing
@@ -36,16 +36,23 @@ class Verdict(NamedTuple):
     honoured: float
 
 
-def flood(redis: str | None, *, seconds: float) -> dict[str, Verdict]:
+def flood(redis: str, *, seconds: float) -> dict[str, Verdict]:
     """Return the verdict on each service; all are flooded at once."""
-    services = {"users": 2, "orders": 2} if redis else {"users": 1}
+    services = {
+        "users on Redis": [redis, redis],
+        "orders on Redis": [redis, redis],
+        "one in memory": [None],
+    }
     with ExitStack() as stack:
         urls = {
-            service: [stack.enter_context(_worker(service, redis)) for _ in range(workers)]
-            for service, workers in services.items()
+            service: [stack.enter_context(_worker(service, store)) for store in stores]
+            for service, stores in services.items()
         }
+        for workers in urls.values():
+            for url in workers:
+                _wait(f"{url}/livez")
         hits = _flooded(urls, seconds)
-        honoured = {service: asyncio.run(_patient(urls[service])) for service in urls}
+        honoured = asyncio.run(_honoured(urls))
     rate = BURST / SECONDS
     return {
         service: Verdict(
@@ -61,19 +68,19 @@ def flood(redis: str | None, *, seconds: float) -> dict[str, Verdict]:
 @contextmanager
 def _worker(service: str, redis: str | None) -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, "-m", "bench.limiter.app", service, str(port)]
+    name = service.partition(" ")[0]
+    command = [sys.executable, "-m", "bench.limiter.app", name, str(port)]
     process = subprocess.Popen([*command, redis] if redis else command, stdout=subprocess.DEVNULL)
     try:
-        _wait(f"http://127.0.0.1:{port}/livez", process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(timeout=30)
 
 
-def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
+def _wait(url: str) -> None:
     end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end:
         try:
             with urllib.request.urlopen(url, timeout=1):
                 return
@@ -116,9 +123,13 @@ def _flooder(urls: dict[str, list[str]], seconds: float, barrier: Any, queue: An
     queue.put(asyncio.run(run()))
 
 
-async def _patient(urls: list[str]) -> float:
-    admitted = await asyncio.gather(*(_waits(urls, number) for number in range(PATIENT)))
-    return sum(admitted) / PATIENT
+async def _honoured(urls: dict[str, list[str]]) -> dict[str, float]:
+    async def patient(workers: list[str]) -> float:
+        admitted = await asyncio.gather(*(_waits(workers, number) for number in range(PATIENT)))
+        return sum(admitted) / PATIENT
+
+    found = await asyncio.gather(*(patient(workers) for workers in urls.values()))
+    return dict(zip(urls, found, strict=True))
 
 
 async def _waits(urls: list[str], number: int) -> bool:

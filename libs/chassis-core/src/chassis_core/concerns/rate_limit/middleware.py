@@ -59,6 +59,8 @@ async def enforce(
 class RateLimitMiddleware:
     """Limits each client address, and writes the headers of every limit of the request.
 
+    An answer that is made outside of it, such as the 500 for an unhandled exception, has none.
+
     Args:
         app: the app inside.
         limiter: counts.
