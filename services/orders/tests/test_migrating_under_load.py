@@ -13,12 +13,11 @@ from chassis_core.migrations import migrations_of, upgrade
 from orders.settings import Settings
 from sqlalchemy import text
 
+pytestmark = pytest.mark.alone
 PER_SECOND = 50
 EXPAND = """
 import sqlalchemy as sa
 from alembic import op
-
-pytestmark = pytest.mark.alone
 
 revision, down_revision = "9999", "{head}"
 
