@@ -11,7 +11,7 @@ from chassis_core.problem import Problem
 from chassis_core.protocol.config import StrictConfig
 from chassis_core.protocol.cycle import Cycle
 from chassis_core.protocol.patience import Awaited, Patience
-from chassis_core.protocol.unsent import unsent
+from chassis_core.protocol.unsent import cut, unsent
 
 LINGER = 2.0
 """Seconds in which a client may read an answer given before its request was read (§9.6)."""
@@ -139,7 +139,7 @@ class Connection(HttpToolsProtocol):
         if not self.transport.get_write_buffer_size():
             return
         if before - unsent(self.transport) < LEAST_TAKEN:
-            self.transport.abort()
+            cut(self.transport)
         else:
             self._start_taking()
 

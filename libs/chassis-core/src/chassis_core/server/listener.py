@@ -15,6 +15,10 @@ from chassis_core.settings import ServerSettings
 
 LAST_WORDS = 1.0
 """Seconds in which requests that are cancelled can still say so."""
+AT_ONCE = 100
+"""Connections taken in one turn of the loop."""
+PAUSE = 0.5
+"""Seconds in which none is taken after the system could give none, for lack of descriptors."""
 _log = logging.getLogger(__name__)
 
 
@@ -77,6 +81,7 @@ class Listener(uvicorn.Server):
         config.limits = settings
         config.load()
         super().__init__(config)
+        self._opening: set[asyncio.Task[None]] = set()
         self.lifespan = config.lifespan_class(config)
 
     @asynccontextmanager
@@ -91,11 +96,20 @@ class Listener(uvicorn.Server):
             await ticking
             await self.shutdown([sock])
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections."""
+        self.servers = []
+        for sock in sockets or ():
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.setblocking(False)
+            sock.listen(self.config.backlog)
+            self._resume(sock)
+        self.started = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, let requests in flight end in time, and cut what is left."""
-        for server in self.servers:
-            server.close()
         for sock in sockets or ():
+            asyncio.get_running_loop().remove_reader(sock)
             sock.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
@@ -122,5 +136,35 @@ class Listener(uvicorn.Server):
         """End the requests in flight now: each is answered 503, if its answer has not begun."""
         self.force_exit = True
 
+    def _resume(self, sock: socket.socket) -> None:
+        if sock.fileno() != -1:
+            asyncio.get_running_loop().add_reader(sock, self._accept, sock)
+
+    def _accept(self, listening: socket.socket) -> None:
+        # uvloop's own server takes one connection in each turn of the loop: under load, turns are
+        # long, and whoever comes then waits for seconds where nothing can refuse them.
+        loop = asyncio.get_running_loop()
+        for _ in range(AT_ONCE):
+            try:
+                sock, _ = listening.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                _log.error("cannot accept", extra={"reason": error.strerror})
+                loop.remove_reader(listening)
+                loop.call_later(PAUSE, self._resume, listening)
+                return
+            sock.setblocking(False)
+            opening = loop.create_task(self._open(sock))
+            self._opening.add(opening)
+            opening.add_done_callback(self._opening.discard)
+
+    async def _open(self, sock: socket.socket) -> None:
+        with suppress(OSError):
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, sock)
+
+    def _protocol(self) -> StrictProtocol:
+        return StrictProtocol(self.edge, self.server_state, self.lifespan.state)
+
     def _busy(self) -> bool:
-        return bool(self.server_state.connections or self.server_state.tasks)
+        return bool(self._opening or self.server_state.connections or self.server_state.tasks)

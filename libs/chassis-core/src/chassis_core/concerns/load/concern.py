@@ -19,9 +19,9 @@ class LoadSettings(ConcernSettings):
     """Requests in flight. One process has one core: at 20 ms of work a request, 200 of them are
     4 s of it, after which a caller has mostly gone. Long streams count, so raise it for those."""
     max_lag: float = Field(0.02, gt=0)
-    """Seconds by which the event loop may be behind for a while. A loop that stays behind has more
-    work than a core can do: what comes later in each turn is then refused, so that what was taken
-    is answered about as fast as ever."""
+    """Seconds of work in one turn of the event loop, for a while. A loop whose turns stay longer
+    has more work than a core can do: what comes later in each turn is then refused, so that what
+    was taken is answered about as fast as ever."""
     retry_after: int = Field(1, ge=1)
     """Seconds that a refused caller is told to wait: a queue that size drains in a few."""
 

@@ -6,27 +6,31 @@ import time
 TICK = 0.01
 """Seconds between two looks at the clock: at 10 ms they cost a thousandth of a core."""
 STANDING = 0.5
-"""Seconds for which every tick must be late before the lag counts as standing."""
+"""Seconds for which every turn must be long before the lag counts as standing."""
+STALLED = 10
+"""How many times as long as it may work a turn may take: more is a loop that blocks."""
 ALERT = 1.0
-"""Seconds for which it counts on after the last late tick: overload comes in waves."""
+"""Seconds for which it counts on after the last long turn: overload comes in waves."""
 WINDOW = 60.0
 """Seconds for which the greatest lag is shown at least: no scraper looks more seldom."""
 
 
 class Lag:
-    """Measures how late the loop runs a callback.
+    """Measures how late the loop runs a callback, and how much work each of its turns holds.
 
-    While there is more work than time, every turn of the loop is long, and each callback in it
-    late: such a lag stands, where a single slow step makes one that passes.
+    While there is more work than time, every turn of the loop is long: such a lag stands, where a
+    single slow step makes one that passes. Work is counted in the thread's own time, so that a
+    loop which has to wait for a core is not taken for one that has too much to do.
 
     Args:
-        bearable: seconds of lag that are not worth a thought.
+        bearable: seconds of work in a turn that are not worth a thought.
     """
 
     def __init__(self, *, bearable: float) -> None:
         self._bearable = bearable
         self._due = float("inf")
-        self._late_since = float("inf")
+        self._worked = 0.0
+        self._long_since = float("inf")
         self._alert_until = 0.0
         self._greatest = self._greatest_before = self._window_ends = 0.0
         self._timer: asyncio.TimerHandle | None = None
@@ -48,31 +52,34 @@ class Lag:
         return max(self._greatest, self._greatest_before, self._now())
 
     def is_standing(self) -> bool:
-        """Whether the loop has been late for a while, and is late now."""
-        now = time.monotonic()
-        return now < self._alert_until and now - self._due > self._bearable
+        """Whether turns have been long for a while, and this one is."""
+        return time.monotonic() < self._alert_until and self._is_long()
 
     def _now(self) -> float:
         return max(0.0, time.monotonic() - self._due)
 
+    def _is_long(self) -> bool:
+        worked = time.thread_time() - self._worked
+        return worked > self._bearable or self._now() > STALLED * self._bearable
+
     def _look(self) -> None:
         now = time.monotonic()
-        lag = now - self._due
-        self._judge(now, late=lag > self._bearable)
+        self._judge(now, is_long=self._is_long())
         if now > self._window_ends:
             self._greatest_before, self._greatest = self._greatest, 0.0
             self._window_ends = now + WINDOW
-        self._greatest = max(self._greatest, lag)
+        self._greatest = max(self._greatest, now - self._due)
         self._look_again(now)
 
-    def _judge(self, now: float, *, late: bool) -> None:
-        if not late:
-            self._late_since = float("inf")
+    def _judge(self, now: float, *, is_long: bool) -> None:
+        if not is_long:
+            self._long_since = float("inf")
             return
-        self._late_since = min(self._late_since, now)
-        if now < self._alert_until or now - self._late_since >= STANDING:
+        self._long_since = min(self._long_since, now)
+        if now < self._alert_until or now - self._long_since >= STANDING:
             self._alert_until = now + ALERT
 
     def _look_again(self, now: float) -> None:
         self._due = now + TICK
+        self._worked = time.thread_time()
         self._timer = asyncio.get_running_loop().call_later(TICK, self._look)
