@@ -13,7 +13,7 @@ import pytest
 from dev.state import State
 from dev.waiting import until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("commands"), pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone, pytest.mark.timeout(240)]
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_every_link_leads_somewhere():
 
 @pytest.mark.timeout(900)
 @pytest.mark.e2e
-@pytest.mark.xdist_group("commands")
+@pytest.mark.alone
 def test_every_command_of_the_readme_works_in_a_fresh_copy(copy, environment, port):
     options = {"cwd": copy, "env": environment}
     with ExitStack() as stack:

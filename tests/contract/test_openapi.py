@@ -29,7 +29,7 @@ user = "ann"
 peers = ["ann", "bob"]
 """
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("contract")]
+pytestmark = [pytest.mark.e2e, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

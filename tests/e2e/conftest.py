@@ -24,17 +24,14 @@ HERE = Path(__file__).parent
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark what starts processes, and keep the tests of one platform, or engine, on one worker."""
+    """Mark what starts processes: it has the machine to itself, and time to start."""
     for item in items:
         if item.path.is_relative_to(HERE):
-            stores = getattr(item, "callspec", None) and item.callspec.params.get("platform")
             item.add_marker(pytest.mark.e2e)
             item.add_marker(pytest.mark.alone)
-            item.add_marker(pytest.mark.timeout(300))  # the first to use a platform starts it
-            group = "containers" if item.get_closest_marker("docker") else stores or item.path.stem
-            item.add_marker(pytest.mark.xdist_group(f"e2e {group}"))
-            if group == "containers":
-                item.add_marker(pytest.mark.timeout(600))  # the first of them waits for the builds
+            # The first test of a platform starts it; the first of the containers waits for builds.
+            patience = 600 if item.get_closest_marker("docker") else 300
+            item.add_marker(pytest.mark.timeout(patience))
 
 
 def real_stores(stack):

@@ -40,10 +40,10 @@ cached = APIRouter()
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep these tests on one worker: they share two running services."""
+    """Run these tests one by one: they share two running services."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group("observability"))
+            item.add_marker(pytest.mark.alone)
 
 
 @cached.get("/v1/cached")

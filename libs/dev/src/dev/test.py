@@ -45,5 +45,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _pytest(*arguments: str) -> int:
-    spread = ["-n", PROCESSES, "--dist", "loadgroup"]
+    spread = ["-n", PROCESSES, "--dist", "loadfile"]
     return int(pytest.main([*spread, *arguments], plugins=[LeftOut()]))
