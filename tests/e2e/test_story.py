@@ -66,8 +66,8 @@ def test_one_trace_spans_both_services_and_users_hangs_under_the_call_of_orders(
     assert (root.service, root.kind, root.name) == ("orders", "SERVER", "POST /v1/orders")
     assert root.parent_id == ""
     assert root.start <= call.start < call.end <= root.end
-    # Each process has a clock of its own, so that only lengths compare across the two.
-    assert 0 < served.end - served.start < call.end - call.start
+    # Each process has a clock of its own, and a server's span ends after its answer was sent.
+    assert served.start < served.end
 
 
 def test_statements_are_client_spans_inside_the_request_that_made_them(platform, outside, placed):
