@@ -88,6 +88,7 @@ def test_every_overlay_is_valid_in_the_oldest_and_the_newest_kubernetes(document
     assert faults(documents) == []
 
 
+@pytest.mark.timeout(900)  # every combination takes minutes
 @pytest.mark.parametrize("size", [0, 1, 2, "more"])
 def test_every_combination_of_components_renders_and_is_valid(tmp_path, size):
     for names in chosen():
