@@ -121,9 +121,10 @@ async def test_the_level_setting_decides_what_is_written(level, expected):
     assert bool(capture.events("slow query")) is (level == "debug")
 
 
-async def test_the_servers_own_records_go_through_the_same_pipe():
+async def test_the_servers_own_records_go_through_the_same_pipe(caplog):
     capture = Capture()
     server = logging.getLogger("uvicorn.error")
+    caplog.set_level(logging.INFO, server.name)  # a server of another test may have quieted it
     async with running(capture.app()):
         server.info("Shutting down")
         logging.getLogger("uvicorn.access").info("not this one")
@@ -173,6 +174,18 @@ async def test_logging_is_as_it_was_after_the_app_has_stopped():
     async with running(Capture(level="debug").app()):
         assert root.level == logging.DEBUG
     assert (root.level, list(root.handlers), list(server.handlers), server.propagate) == before
+
+
+@pytest.mark.parametrize("gone", [BrokenPipeError(), ValueError("closed")])
+async def test_a_log_that_nobody_reads_any_more_fails_no_request(gone):
+    class Gone(io.BytesIO):
+        def write(self, _):
+            raise gone
+
+    capture = Capture()
+    capture.stream = Gone()
+    async with running(capture.app()) as client:
+        assert (await client.get("/v1/orders/7")).status_code == 200
 
 
 async def test_a_value_that_json_cannot_hold_is_written_as_its_repr():

@@ -18,10 +18,11 @@ class LoadSettings(ConcernSettings):
     max_concurrency: int = Field(200, ge=1)
     """Requests in flight. One process has one core: at 20 ms of work a request, 200 of them are
     4 s of it, after which a caller has mostly gone. Long streams count, so raise it for those."""
-    max_lag: float = Field(0.02, gt=0)
+    max_lag: float = Field(0.05, gt=0)
     """Seconds of work in one turn of the event loop, for a while. A loop whose turns stay longer
     has more work than a core can do: what comes later in each turn is then refused, so that what
-    was taken is answered about as fast as ever."""
+    was taken is answered about as fast as ever. It is a little more than a turn that serves
+    `max_concurrency` small requests at once, which is no overload."""
     retry_after: int = Field(1, ge=1)
     """Seconds that a refused caller is told to wait: a queue that size drains in a few."""
 

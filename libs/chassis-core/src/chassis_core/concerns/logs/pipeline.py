@@ -6,6 +6,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
@@ -102,9 +103,11 @@ class Pipeline:
             data = (str(self._console(None, "", line)) + "\n").encode()
         else:
             data = _encode(line)
-        stream = self._stream or sys.stdout.buffer
-        stream.write(data)
-        stream.flush()
+        # Whoever read the log may be gone; that must fail no request.
+        with suppress(OSError, ValueError):
+            stream = self._stream or sys.stdout.buffer
+            stream.write(data)
+            stream.flush()
 
 
 def _encode(line: dict[str, Any]) -> bytes:
