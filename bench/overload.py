@@ -79,7 +79,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--times", type=float, default=3, help="the capacity")
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--max-concurrency", type=int, default=200)
-    parser.add_argument("--max-lag", type=float, default=0.02)
+    parser.add_argument("--max-lag", type=float, default=0.05)
     return parser.parse_args()
 
 
