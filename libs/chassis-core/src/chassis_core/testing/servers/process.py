@@ -14,7 +14,9 @@ from typing import Self
 
 START_TIMEOUT = 30.0
 """Seconds a server has to accept connections: a busy machine takes long, a broken one longer."""
-_GUARD = 'read _; kill -CONT "$0"; kill -QUIT "$0"; rm -rf "$1"'
+# QUIT ends PostgreSQL with its children; what ignores it, as children of a background job do, is
+# killed.
+_GUARD = 'read _; kill -CONT "$0"; kill -QUIT "$0"; sleep 1; kill -KILL "$0"; rm -rf "$1"'
 
 
 class Missing(Exception):
@@ -119,6 +121,7 @@ class ServerProcess:
         return subprocess.Popen(
             ["sh", "-c", _GUARD, str(server), str(self.folder)],
             stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 
