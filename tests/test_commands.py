@@ -153,7 +153,10 @@ def test_an_unknown_command_names_those_there_are(command):
     wrong = command("start")
     _, told = wrong.communicate(timeout=60)
     assert wrong.returncode == 2
-    assert told == "dev: no command 'start'; there are up, demo, trace, run, test, check, images and help\n"
+    assert (
+        told
+        == "dev: no command 'start'; there are up, demo, trace, run, test, check, images and help\n"
+    )
 
 
 def test_a_trace_of_a_platform_that_does_not_run_is_refused_in_one_line(command):
