@@ -5,8 +5,9 @@ import time
 
 TICK = 0.01
 """Seconds between two looks at the clock: at 10 ms they cost a thousandth of a core."""
-STANDING = 0.5
-"""Seconds for which every turn must be long before the lag counts as standing."""
+STANDING = 2.0
+"""Seconds for which every turn must be long before the lag counts as standing: a burst of 800 new
+connections is served within one of them."""
 STALLED = 10
 """How many times as long as it may work a turn may take: more is a loop that blocks."""
 ALERT = 1.0
