@@ -96,7 +96,6 @@ def container(local):
 
 @pytest.mark.docker
 @pytest.mark.timeout(300)  # the image may have to be built first
-@pytest.mark.xdist_group("e2e containers")
 def test_a_read_only_container_takes_changed_files_as_tilt_copies_them(container):
     docker, name = container
 

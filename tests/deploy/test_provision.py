@@ -10,7 +10,6 @@ import pytest
 from chassis_core.testing.servers import Missing, PostgresServer
 from chassis_core.testing.servers.postgres import PASSWORD, binaries, execute
 
-pytestmark = pytest.mark.xdist_group("provision")  # one server for all
 SCRIPT = Path(__file__).parents[2] / "deploy/k8s/components/postgres/provision.sql"
 CHASSIS = Path(sys.executable).with_name("chassis")
 

@@ -9,7 +9,7 @@ import pytest
 from dev.platform import Platform
 from dev.state import State
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("visit")]
+pytestmark = pytest.mark.e2e
 VISIT = Path(__file__).parents[2] / "deploy/local/visit.py"
 TRACE = (
     b'{"data": [{"processes": {"1": {"serviceName": "users"}, "2": {"serviceName": "orders"}}}]}'

@@ -25,6 +25,8 @@ from starlette.types import Receive, Scope, Send
 from chassis_core import context
 
 CONTENT_TYPE = "application/problem+json"
+REFUSAL = "chassis.refusal"
+"""Scope key of a request that the HTTP protocol refused: the problem to answer with."""
 _TEXT = {"type": "string"}
 _SCHEMA: dict[str, Any] = {
     "title": "Problem",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.xdist_group("networks"), pytest.mark.alone]
+pytestmark = pytest.mark.alone
 INSIDE = Path(__file__).with_name("inside.py")
 FAULTS = ("dropped", "reset", "lossy", "narrow")
 PREPARED = "ip link set lo up && iptables -A INPUT -j ACCEPT && tc qdisc show dev lo"

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis_core import context
 from chassis_core.concern import Concern, Layer
 from chassis_core.problem import (
+    REFUSAL,
     BadRequest,
     InternalError,
     Problem,
@@ -24,8 +25,6 @@ from chassis_core.problem import (
     respond,
 )
 
-REFUSAL = "chassis.refusal"
-"""Scope key of a request that the HTTP protocol refused: the problem to answer with."""
 RECORDED = "chassis.recorded"
 """Scope key of the exception that is in the log already, for the server that sees it next."""
 _MAX_ERRORS = 20

@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis_core.concern import Concern, ConcernSettings, Layer, Service
-from chassis_core.problem import BadRequest, send_problem
+from chassis_core.problem import REFUSAL, BadRequest, send_problem
 
 _NAME = r"[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?"
 _HOST = re.compile(rf"(\[[0-9a-f:.]+\]|{_NAME})\.?(?::\d{{0,5}})?", re.IGNORECASE | re.ASCII)
@@ -58,7 +58,7 @@ class TrustedHostsMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         # A request that the HTTP protocol refused has its own answer, further inside.
-        if self._any or scope["type"] == "lifespan" or "chassis.refusal" in scope:
+        if self._any or scope["type"] == "lifespan" or REFUSAL in scope:
             await self._app(scope, receive, send)
             return
         hosts = [value for name, value in scope["headers"] if name == b"host"]

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from starlette.types import ASGIApp, Message, Scope
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from chassis_core.concerns.errors import RECORDED, REFUSAL
+from chassis_core.concerns.errors import RECORDED
 from chassis_core.concerns.load import PLACE
-from chassis_core.problem import InternalError, Problem, Unavailable, respond
+from chassis_core.problem import REFUSAL, InternalError, Problem, Unavailable, respond
 from chassis_core.protocol.lines import header_line, status_line
 
 _log = logging.getLogger(__name__)

@@ -4,8 +4,7 @@ from typing import Any
 
 import httptools
 
-from chassis_core.concerns.errors import REFUSAL
-from chassis_core.problem import BadRequest, Problem
+from chassis_core.problem import REFUSAL, BadRequest, Problem
 from chassis_core.protocol.connection import Connection
 from chassis_core.protocol.cycle import Cycle
 from chassis_core.protocol.head import check_framing, check_host, check_version, decoded, origin
