@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 SERVICE = """
-import asyncio, json, os, sys, time
+import asyncio, gc, json, os, sys, time
 from contextlib import asynccontextmanager
 from chassis_core import Concern, ServiceSettings, create_app
 from chassis_core.server import serve
@@ -25,6 +25,10 @@ router = APIRouter()
 async def slow(seconds: float, request: Request) -> str:
     await asyncio.sleep(seconds)
     return request.state.opened
+
+@router.get("/frozen")
+async def frozen() -> dict[str, int]:
+    return {"frozen": gc.get_freeze_count(), "watched": len(gc.get_objects())}
 
 @router.get("/blocked/{seconds}")
 def blocked(seconds: float) -> None:

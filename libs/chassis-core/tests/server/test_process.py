@@ -19,6 +19,12 @@ async def test_admin_routes_answer_on_the_admin_port_alone(start):
     assert (await service.get("/slow/0")).json() == "yes"
 
 
+async def test_a_full_collection_walks_only_what_requests_have_made(start):
+    service = await start()
+    found = (await service.get("/frozen")).json()
+    assert found["frozen"] > 20 * found["watched"]
+
+
 async def test_sigterm_drains_then_finishes_then_tears_down_and_exits_with_0(start):
     service = await start(drain_delay=3)
     slow = asyncio.create_task(service.get("/wait"))
