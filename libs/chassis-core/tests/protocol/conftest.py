@@ -1,5 +1,6 @@
 """A real listener in front of a small app, talked to in bytes."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 
@@ -34,6 +35,14 @@ def echo() -> APIRouter:
     async def boom() -> None:
         raise ValueError("hunter2")
 
+    @router.get("/late")
+    async def late(request: Request) -> Response:
+        async def parts() -> AsyncIterator[bytes]:
+            await request.app.state.release.wait()
+            yield b"late"
+
+        return StreamingResponse(parts())
+
     @router.get("/half")
     async def half() -> Response:
         async def parts() -> AsyncIterator[bytes]:
@@ -51,7 +60,9 @@ async def raw(echo: APIRouter, telemetry: Telemetry) -> AsyncIterator[Raw]:
     edge |= {"cors", "trusted_hosts", "errors", "load", "body_limit", "deadline"}
     settings = ServiceSettings(name="edge", server=LIMITS)
     concerns = [c for c in standard(settings, **telemetry.shared()) if c.name in edge]
-    async with listening(compose(concerns, routers=[echo]), LIMITS) as client:
+    app = compose(concerns, routers=[echo])
+    app.state.release = asyncio.Event()
+    async with listening(app, LIMITS) as client:
         yield client
 
 

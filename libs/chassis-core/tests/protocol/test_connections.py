@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from chassis_core.protocol import StrictProtocol
 
 HOST = b"Host: localhost\r\n"
 GOOD = b"GET /echo HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -20,6 +21,34 @@ async def test_pipelined_requests_are_answered_in_order_and_whole(raw):
     answer = await raw.exchange(post(b"/echo", b"one") + CHUNKED + b"3\r\ntwo\r\n0\r\n\r\n" + LAST)
     assert [part[-3:] for part in answer.split(b"HTTP/1.1 200 OK")[1:3]] == [b"one", b"two"]
     assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+async def test_head_and_body_of_an_answer_are_sent_together(raw, monkeypatch):
+    sent = []
+    write = StrictProtocol.write
+
+    def watched(connection, data):
+        sent.append(data)
+        write(connection, data)
+
+    monkeypatch.setattr(StrictProtocol, "write", watched)
+    await raw.exchange(post(b"/echo", b"hello"), LAST)
+    [first, second] = sent
+    assert first.startswith(b"HTTP/1.1 200 OK")
+    assert first.endswith(b"\r\n\r\nhello")
+    assert second.endswith(b"\r\n\r\n")
+
+
+async def test_the_head_of_a_stream_does_not_wait_for_its_first_part(raw):
+    reader, writer = await asyncio.open_connection("127.0.0.1", raw.port)
+    writer.write(b"GET /late HTTP/1.1\r\n" + HOST + b"\r\n")
+    async with asyncio.timeout(5):
+        head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK")
+    raw.listener.config.app.state.release.set()
+    async with asyncio.timeout(5):
+        assert b"late" in await reader.readuntil(b"0\r\n\r\n")
+    writer.close()
 
 
 async def test_bytes_may_come_one_at_a_time(raw, statuses):

@@ -13,6 +13,8 @@ from chassis_core.concerns.load import PLACE
 from chassis_core.problem import REFUSAL, InternalError, Problem, Unavailable, respond
 from chassis_core.protocol.lines import header_line, status_line
 
+LARGE = 65_536
+"""Bytes of a body that are not worth a copy."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +54,7 @@ class Cycle:
         "_connection",
         "_dated",
         "_expects",
+        "_head",
         "body",
         "disconnected",
         "keep_alive",
@@ -76,6 +79,7 @@ class Cycle:
         self._expects = expects
         self._broken_off: Problem | None = None
         self._chunked = self._bodiless = False
+        self._head = b""
         self._body_left: int | None = None
         self.message_event = asyncio.Event()
         self.body = bytearray()
@@ -107,6 +111,7 @@ class Cycle:
         if self.response_started:
             reason = str(error) if isinstance(error, Problem) else type(error).__name__
             _log.warning("answer cut", extra={"url.path": self.scope["path"], "reason": reason})
+            self._send_head()
             self._connection.close()
         else:
             stopped = isinstance(error, asyncio.CancelledError)
@@ -187,11 +192,22 @@ class Cycle:
             lines.append(b"transfer-encoding: chunked\r\n")
         self.response_started, self._expects = True, False
         lines.append(b"\r\n")
-        self._connection.write(b"".join(lines))
+        # Most answers are complete in the same breath: then one call to the system sends it all.
+        self._head = b"".join(lines)
+        asyncio.get_running_loop().call_soon(self._send_head)
+
+    def _send_head(self) -> None:
+        if self._head:
+            head, self._head = self._head, b""
+            self._connection.write(head)
 
     def _continue(self, body: bytes, *, last: bool) -> None:
-        if not self._bodiless:
-            self._connection.write(self._framed(body, last=last))
+        framed = b"" if self._bodiless else self._framed(body, last=last)
+        head, self._head = self._head, b""
+        if len(framed) > LARGE:
+            self._connection.write(head)
+            head = b""
+        self._connection.write(head + framed)
         if last:
             self.response_complete = True
             self.message_event.set()
