@@ -1,14 +1,18 @@
 """What becomes of a service at three times its capacity: `python -m bench.overload`.
 
 Requests come at a rate that does not wait for answers; latencies count from when each was due.
+Overload is seen after a few tenths of a second, and what was let in before is answered late: that
+first second is shown, and the bars hold for the rest.
 Exit code 1: goodput fell under 80 % of the peak, what was taken became slower than three times
-what the peak shows, a refusal was slow, or a probe failed.
+what it is below the peak, a refusal was slow or gave no hint when to come back, a probe failed,
+memory grew by 100 MB, or a second after the overload not all was well.
 """
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import uvloop
 
@@ -16,61 +20,106 @@ from bench.instance import Instance
 from bench.visitor import Answer, Visitor, at_rate, in_turn, percentile
 
 PATHS = {"core": "/work/5", "pool": "/pool"}
+ONSET = 1.0
+"""Seconds within which overload must be seen and what was let in before be done."""
+
+
+class Seen(NamedTuple):
+    """What the service did before, in and after the overload."""
+
+    peak: float
+    usual: Sequence[Answer]
+    onset: Sequence[Answer]
+    flood: Sequence[Answer]
+    probes: Sequence[Answer]
+    after: Sequence[Answer]
+    seconds: float
+    grown: int
+
+    def goodput(self) -> float:
+        """Return the share of the peak that was answered well in the overload."""
+        return len(_with(200, self.flood)) / self.seconds / self.peak
 
 
 async def main(options: argparse.Namespace) -> int:
-    load = {"max_concurrency": options.max_concurrency, "max_lag": options.max_lag}
+    load = {"max_concurrency": options.max_concurrency, "max_slowdown": options.max_slowdown}
     async with Instance({"load": load}) as target:
-        return await _measure(target, PATHS[options.of], options)
+        seen = await _measure(target, PATHS[options.of], options)
+    _show(seen, options.times)
+    return 0 if _held(seen, options.slack) else 1
 
 
-async def _measure(target: Instance, path: str, options: argparse.Namespace) -> int:
+async def _measure(target: Instance, path: str, options: argparse.Namespace) -> Seen:
     visitor = Visitor(target.port)
 
     async def visit(due: float) -> Answer:
         return await visitor.get(path, since=due)
 
+    half = options.seconds / 2
     await at_rate(20, 1, visit)
-    calm = await at_rate(20, options.seconds / 2, visit)
-    most = await in_turn(8, options.seconds / 2, lambda: visitor.get(path))
-    peak = sum(answer.status == 200 for answer in most) / (options.seconds / 2)
-    near = await at_rate(0.8 * peak, options.seconds / 2, visit)
+    most = await in_turn(8, half, lambda: visitor.get(path))
+    peak = len(_with(200, most)) / half
+    usual = await at_rate(0.8 * peak, half, visit)
     before = target.memory()
-    probes = asyncio.create_task(_probe(target, options.seconds))
-    flood = await at_rate(options.times * peak, options.seconds, visit)
-    alive = await probes
+    probing = asyncio.create_task(_probe(target, options.seconds + ONSET))
+    flood = await at_rate(options.times * peak, options.seconds + ONSET, visit)
+    probes = await probing
     grown = target.memory() - before
     await asyncio.sleep(1)
     after = await at_rate(0.5 * peak, 2, visit)
-
-    taken = [a.seconds for a in flood if a.status == 200]
-    shed = [a.seconds for a in flood if a.status == 503]
-    wrong = len(flood) - len(taken) - len(shed)
-    goodput = len(taken) / options.seconds / peak
-    usual = percentile([a.seconds for a in near], 0.99)
-    slow = percentile(taken, 0.99)
-    print(f"peak              {peak:8.0f} requests/s")
-    print(f"unloaded p99      {percentile([a.seconds for a in calm], 0.99):8.1f} ms")
-    print(f"p99 at 80 %       {usual:8.1f} ms")
-    print(f"goodput           {goodput:8.0%} of the peak, at {options.times} times of it")
-    print(f"p50, p99 of taken {percentile(taken, 0.5):8.1f} {slow:8.1f} ms")
-    print(f"p50, p99 of shed  {percentile(shed, 0.5):8.1f} {percentile(shed, 0.99):8.1f} ms")
-    print(f"neither           {wrong:8}")
-    print(f"probes            {_failed(alive):8} failed of {len(alive)}, slowest ", end="")
-    print(f"{percentile([a.seconds for a in alive], 1):.0f} ms")
-    print(f"memory            {grown / 1e6:+8.1f} MB")
-    print(f"a second later    {_failed(after):8} failed of {len(after)}")
-    hints = all(b"retry-after" in a.head for a in flood if a.status == 503)
-    held = (goodput >= 0.8, slow <= 3 * usual, not _failed(alive), not _failed(after), hints)
-    return 0 if all(held) and not wrong and grown < 1e8 else 1
+    first = int(options.times * peak * ONSET)
+    return Seen(peak, usual, flood[:first], flood[first:], probes, after, options.seconds, grown)
 
 
 async def _probe(target: Instance, seconds: float) -> Sequence[Answer]:
     return await at_rate(5, seconds, lambda due: target.admin.get("/livez", since=due))
 
 
+def _show(seen: Seen, times: float) -> None:
+    print(f"peak              {seen.peak:8.0f} requests/s")
+    print(f"at 80 % of it     {_times(seen.usual)}")
+    print(f"goodput           {seen.goodput():8.0%} of the peak, at {times} times of it")
+    print(f"taken             {_times(_with(200, seen.flood))}")
+    print(f"taken at first    {_times(_with(200, seen.onset))}")
+    print(f"refused           {_times(_with(503, seen.flood))}")
+    print(f"probes            {_times(seen.probes)}, {_failed(seen.probes)} failed")
+    print(f"memory            {seen.grown / 1e6:+8.1f} MB")
+    print(f"a second later    {_failed(seen.after):8} failed of {len(seen.after)}")
+
+
+def _held(seen: Seen, slack: float) -> bool:
+    taken, refused = _with(200, seen.flood), _with(503, seen.flood)
+    held = {
+        "goodput": seen.goodput() >= 0.8 / slack,
+        "what is taken is fast": _p99(taken) <= 3 * slack * _p99(seen.usual),
+        "refusals are fast": _p99(refused) <= 50 * slack,
+        "refusals say when": all(b"retry-after" in answer.head for answer in refused),
+        "nothing else": len(taken) + len(refused) == len(seen.flood),
+        "probes": not _failed(seen.probes),
+        "memory": seen.grown < 1e8,
+        "all is well again": not _failed(seen.after),
+    }
+    for bar in [name for name, is_held in held.items() if not is_held]:
+        print(f"not held: {bar}")
+    return all(held.values())
+
+
+def _times(answers: Sequence[Answer]) -> str:
+    seconds = [answer.seconds for answer in answers]
+    middle, slow = percentile(seconds, 0.5), percentile(seconds, 0.99)
+    return f"{middle:8.1f} ms, p99 {slow:.1f} ms, of {len(answers)}"
+
+
+def _p99(answers: Sequence[Answer]) -> float:
+    return percentile([answer.seconds for answer in answers], 0.99)
+
+
+def _with(status: int, answers: Sequence[Answer]) -> Sequence[Answer]:
+    return [answer for answer in answers if answer.status == status]
+
+
 def _failed(answers: Sequence[Answer]) -> int:
-    return sum(answer.status != 200 for answer in answers)
+    return len(answers) - len(_with(200, answers))
 
 
 def _options() -> argparse.Namespace:
@@ -78,8 +127,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--of", choices=PATHS, default="core", help="what there is too little of")
     parser.add_argument("--times", type=float, default=3, help="the capacity")
     parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument(
+        "--slack", type=float, default=1, help="loosens the bars, on a busy machine"
+    )
     parser.add_argument("--max-concurrency", type=int, default=200)
-    parser.add_argument("--max-lag", type=float, default=0.05)
+    parser.add_argument("--max-slowdown", type=float, default=2.5)
     return parser.parse_args()
 
 

@@ -30,3 +30,9 @@ def test_a_rolling_restart_fails_no_request_and_loses_no_span(connections):
 def test_slow_clients_are_closed_while_good_requests_succeed():
     done = script("slow_clients", "--connections", "200", "--opened", "100", "--faster", "2")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("scarce", ["core", "pool"])
+def test_in_overload_what_is_taken_stays_fast_and_the_rest_is_refused_at_once(scarce):
+    done = script("overload", "--of", scarce, "--seconds", "8", "--slack", "2.5")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -117,7 +117,7 @@ async def main(faults: list[str]) -> dict[str, Any]:
         settings = Settings(
             redis={"url": redis.url},
             clients={"users": {"url": f"http://127.0.0.1:{port}"}},
-            load={"max_lag": 10},
+            load={"max_slowdown": 1000},
         )
         async with running(create_app(settings, routers=[router])) as http:
             await ask_all(http)

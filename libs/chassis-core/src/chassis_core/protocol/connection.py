@@ -7,6 +7,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from chassis_core.concerns.load import STATE, Load
 from chassis_core.problem import Problem
 from chassis_core.protocol.config import StrictConfig
 from chassis_core.protocol.cycle import Cycle
@@ -39,6 +40,7 @@ class Connection(HttpToolsProtocol):
         super().__init__(config, server_state, app_state, _loop)
         self.edge = config if isinstance(config, StrictConfig) else StrictConfig
         self.limits = self.edge.limits
+        self._load: Load | None = app_state.get(STATE)
         # What a client takes is looked at twice in its time: no other way shows that it takes none.
         self._half = min(self.limits.write_timeout / 2, self.limits.keep_alive)
         self._patience = Patience(self.loop, self._expired)

@@ -106,6 +106,9 @@ class Cycle:
             error = raised
             if not isinstance(raised, Problem) and self.scope.get(RECORDED) is not raised:
                 _log.error("unhandled exception", exc_info=raised)
+        finally:
+            if (place := self.scope.get(PLACE)) is not None:
+                place.leave()
         if self.response_complete or self.disconnected:
             return
         if self.response_started:
@@ -163,11 +166,11 @@ class Cycle:
         if place is None:
             await wait()
             return
-        place.leave()
+        place.rest()
         try:
             await wait()
         finally:
-            place.take()
+            place.resume()
 
     def _start(self, status: int, headers: Any) -> None:
         lines = [status_line(status)]

@@ -4,6 +4,7 @@ from typing import Any
 
 import httptools
 
+from chassis_core.concerns.load import PLACE, Place
 from chassis_core.problem import REFUSAL, BadRequest, Problem
 from chassis_core.protocol.connection import Connection
 from chassis_core.protocol.cycle import Cycle
@@ -117,6 +118,8 @@ class StrictProtocol(Connection):
         self._keep_alive = keep_alive and not self.edge.draining
         scope: dict[str, Any] = self.scope  # type: ignore[assignment] # uvicorn's name for the same
         dated = self.server_state.default_headers
+        if self._load is not None:
+            scope[PLACE] = Place(self._load)
         self.cycle = Cycle(self, scope, dated=dated, expects=self.expect_100_continue)
         if before is None or before.response_complete:
             self._start_asgi_task(self.cycle, self.app)  # type: ignore[arg-type] # ours

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 
 from chassis_core.compose import App
+from chassis_core.concerns.load import STATE as LOAD
 from chassis_core.server.listener import CannotStart, Listener, bind, port_of
 from chassis_core.settings import ServiceSettings
 
@@ -64,7 +65,8 @@ async def _serve(app: App, settings: ServiceSettings) -> int:
     signals = _Signals(public)
     async with admin.open(admin_socket), _lifespan(app) as state:
         public.lifespan.state.update(state)
-        admin.lifespan.state.update(state)
+        # What the admin routes cost is no load: they are never refused.
+        admin.lifespan.state.update({key: state[key] for key in state if key != LOAD})
         _keep_what_is_there()
         async with public.open(public_socket):
             ports: dict[str, object] = {

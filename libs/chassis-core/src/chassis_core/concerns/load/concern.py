@@ -5,10 +5,10 @@ import asyncio
 from prometheus_client import CollectorRegistry
 from pydantic import Field
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core.concern import Concern, ConcernSettings, Layer
-from chassis_core.concerns.load.load import PLACE, Load
+from chassis_core.concerns.load.load import PLACE, Load, Place
 from chassis_core.problem import Unavailable
 
 
@@ -18,11 +18,10 @@ class LoadSettings(ConcernSettings):
     max_concurrency: int = Field(200, ge=1)
     """Requests in flight. One process has one core: at 20 ms of work a request, 200 of them are
     4 s of it, after which a caller has mostly gone. Long streams count, so raise it for those."""
-    max_lag: float = Field(0.05, gt=0)
-    """Seconds of work in one turn of the event loop, for a while. A loop whose turns stay longer
-    has more work than a core can do: what comes later in each turn is then refused, so that what
-    was taken is answered about as fast as ever. It is a little more than a turn that serves
-    `max_concurrency` small requests at once, which is no overload."""
+    max_slowdown: float = Field(2.5, gt=1)
+    """How many times as long as at its best a request may take while more come than can be done.
+    What would make it longer is refused, so that what was taken is answered about as fast as ever.
+    Fewer leave the core idle between two requests."""
     retry_after: int = Field(1, ge=1)
     """Seconds that a refused caller is told to wait: a queue that size drains in a few."""
 
@@ -47,18 +46,27 @@ class LoadMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        load = self._load
-        load.enter()
-        scope[PLACE] = load
+        place: Place = scope.get(PLACE) or scope.setdefault(PLACE, Place(self._load))
+        well = False
+
+        async def watched(message: Message) -> None:
+            nonlocal well
+            if message["type"] == "http.response.start":
+                well = message["status"] < 300
+            await send(message)
+
         try:
-            await self._app(scope, receive, send)
+            await place.enter()
+            await self._app(scope, receive, watched)
+            if well:
+                place.done(scope.get("endpoint"))
         except asyncio.CancelledError:
-            if not load.draining:
+            if not self._load.draining:
                 raise
             _take_back_the_cancellation()
             raise Unavailable("The service stopped before the request was done.") from None
         finally:
-            load.leave()
+            place.leave()
 
 
 def _take_back_the_cancellation() -> None:
@@ -69,8 +77,8 @@ def _take_back_the_cancellation() -> None:
 def load(settings: LoadSettings, *, registry: CollectorRegistry | None = None) -> Concern:
     """Return the concern that limits the requests in work and fails readiness on drain."""
     state = Load(
-        limit=settings.max_concurrency,
-        max_lag=settings.max_lag,
+        most=settings.max_concurrency,
+        slowdown=settings.max_slowdown,
         retry_after=settings.retry_after,
         registry=registry or CollectorRegistry(),
     )

@@ -1,64 +1,66 @@
 """How many requests are in work, and when one more would be too many."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis_core.concerns.load.lag import Lag
+from chassis_core.concerns.load.limit import WINDOW, Limit
 from chassis_core.problem import Unavailable
 
 PLACE = "chassis.load"
-"""Scope key of the `Load` in which a request has a place, which a server gives back for as long as
-it waits for the client."""
+"""Scope key of a request's `Place`. A server that puts it there as soon as it has read the request
+lets those count that wait for their turn; it stops the clock while it waits for the client."""
+STATE = "load"
+"""Key of the `Load` in the lifespan's state."""
 
 
 class Load:
     """The requests in work, the lag of the loop, and whether the process is draining.
 
     Args:
-        limit: requests in work.
-        max_lag: seconds of standing lag above which no request is taken.
+        most: requests in work.
+        slowdown: how many times as long as its best a request may take in overload.
         retry_after: seconds that a refused caller is told to wait.
         registry: where its metrics are registered.
     """
 
     def __init__(
-        self, *, limit: int, max_lag: float, retry_after: int, registry: CollectorRegistry
+        self, *, most: int, slowdown: float, retry_after: int, registry: CollectorRegistry
     ) -> None:
         self.draining = False
-        self.lag = Lag(bearable=max_lag)
-        self._limit = limit
+        self.lag = Lag()
+        self.limit = Limit(most, slowdown=slowdown)
+        self.pending = self.in_flight = 0
+        self._most = most
         self._retry_after = {"Retry-After": str(retry_after)}
-        self._in_flight = 0
         self._show(registry)
         shed = Counter(
             "load_shed_requests", "Requests refused unseen.", ["reason"], registry=registry
         )
-        self._too_many, self._too_late = shed.labels("in_flight"), shed.labels("lag")
+        self._too_many, self._too_late = shed.labels("in_flight"), shed.labels("overload")
 
-    def enter(self) -> None:
-        """Take one more request.
+    def admit(self) -> None:
+        """Take one more request, which is pending already.
 
         Raises:
-            Unavailable: there are too many already, or the loop is behind with them.
+            Unavailable: there are too many.
         """
-        if self._in_flight >= self._limit:
+        if self.in_flight >= self._most:
             self._too_many.inc()
-            raise Unavailable("Too many requests are in flight.", headers=self._retry_after)
-        if self.lag.is_standing():
+            self._refuse("Too many requests are in flight.")
+        if self.limit.overloaded and self.pending > self.limit.now:
             self._too_late.inc()
-            raise Unavailable("More requests come than can be done.", headers=self._retry_after)
-        self._in_flight += 1
+            self._refuse("More requests come than can be done.")
+        self.in_flight += 1
 
-    def take(self) -> None:
-        """Count a request again that is in work again: it has been let in."""
-        self._in_flight += 1
-
-    def leave(self) -> None:
-        """Count one request less."""
-        self._in_flight -= 1
+    def _refuse(self, reason: str) -> None:
+        self.limit.window.shed += 1
+        raise Unavailable(reason, headers=self._retry_after)
 
     def drain(self) -> None:
         """Say from now on that the process takes no more requests; it still does."""
@@ -69,24 +71,34 @@ class Load:
         if self.draining:
             raise RuntimeError("draining")
         return {
-            "in_flight": f"{self._in_flight} of {self._limit}",
+            "in_flight": f"{self.in_flight} of {self.limit.now:.0f}",
             "event_loop_lag_seconds": f"{self.lag.greatest:.3f}",
         }
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[Mapping[str, Any]]:
-        """Measure the lag of the loop while the app runs."""
+        """Watch the loop and the requests while the app runs."""
         self.lag.start()
+        self._judge_later()
         try:
-            yield {}
+            yield {STATE: self}
         finally:
+            self._judging.cancel()
             self.lag.stop()
+
+    def _judge_later(self) -> None:
+        # A timer, not a task: it sees those that were read and have not had their turn.
+        self._judging = asyncio.get_running_loop().call_later(WINDOW, self._judge)
+
+    def _judge(self) -> None:
+        self.limit.judge(pending=self.pending, in_flight=self.in_flight)
+        self._judge_later()
 
     def _show(self, registry: CollectorRegistry) -> None:
         gauge = Gauge("load_in_flight_requests", "Requests inside the limit.", registry=registry)
-        gauge.set_function(lambda: self._in_flight)
+        gauge.set_function(lambda: self.in_flight)
         limit = Gauge("load_in_flight_limit", "Requests allowed in flight.", registry=registry)
-        limit.set(self._limit)
+        limit.set_function(lambda: self.limit.now)
         drain = Gauge("load_draining", "1 once the process is told to stop.", registry=registry)
         drain.set_function(lambda: self.draining)
         lag = Gauge(
@@ -95,3 +107,61 @@ class Load:
             registry=registry,
         )
         lag.set_function(lambda: self.lag.greatest)
+
+
+class Place:
+    """One request's place in the load, from when it was read until its answer is complete."""
+
+    __slots__ = ("_began", "_entered", "_load", "_open", "_rested")
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._began = time.monotonic()
+        self._rested = 0.0
+        self._entered, self._open = False, True
+        load.pending += 1
+        load.limit.window.came += 1
+
+    async def enter(self) -> None:
+        """Begin the work.
+
+        Raises:
+            Unavailable: there is too much of it.
+        """
+        try:
+            self._load.admit()
+        except Unavailable:
+            self.leave()
+            if hold := self._load.limit.hold:
+                await asyncio.sleep(hold)
+            raise
+        self._entered = True
+
+    def rest(self) -> None:
+        """Give the place back while the request waits for its client."""
+        self._rested -= time.monotonic()
+        self._count(-1)
+
+    def resume(self) -> None:
+        """Take the place again: the request was let in."""
+        self._rested += time.monotonic()
+        self._count(1)
+
+    def done(self, route: Hashable) -> None:
+        """Note how long the work took, after an answer that is not an error."""
+        took = time.monotonic() - self._began - self._rested
+        self._load.limit.took(route, took)
+
+    def leave(self) -> None:
+        """Give the place back; more than once does no harm."""
+        if not self._open:
+            return
+        self._open = False
+        if self._entered:
+            self._load.limit.window.done += 1
+        self._count(-1)
+
+    def _count(self, change: int) -> None:
+        self._load.pending += change
+        if self._entered:
+            self._load.in_flight += change

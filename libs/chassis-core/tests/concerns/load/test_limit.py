@@ -1,0 +1,132 @@
+"""The limit in overload: judged on a clock of its own, window by window."""
+
+import pytest
+from chassis_core.concerns.load.limit import CALM, FOR, LEAST, LONGEST_HOLD, MEMORY, WINDOW, Limit
+
+BEST = 0.002
+
+
+class Judged:
+    """A limit and what happens to it in each window."""
+
+    def __init__(self):
+        self.seconds = 0.0
+        self.limit = Limit(200, slowdown=3, clock=lambda: self.seconds)
+        self.pending = 0
+
+    def window(self, *, came, done, slowness=1.0, shed=0, seconds=WINDOW, route="GET /orders"):
+        """Let so many requests come, be done, each so many times slower than at best, be shed."""
+        window = self.limit.window
+        window.came, window.done, window.shed = came, done, shed
+        for _ in range(done):
+            self.limit.took(route, BEST * slowness)
+        self.pending = max(0, self.pending + came - done - shed)
+        self.seconds += seconds
+        self.limit.judge(pending=self.pending, in_flight=min(self.pending, int(self.limit.now)))
+
+    def windows(self, seconds, **what):
+        for _ in range(round(seconds / WINDOW) + 1):
+            self.window(**what)
+
+
+@pytest.fixture
+def judged():
+    judged = Judged()
+    judged.windows(0.2, came=10, done=10)
+    return judged
+
+
+def overload(judged):
+    judged.windows(FOR + WINDOW * 4, came=30, done=10, slowness=12)
+    assert judged.limit.overloaded
+
+
+def test_more_requests_than_are_done_are_overload_and_bound_what_is_let_in(judged):
+    overload(judged)
+    assert LEAST <= judged.limit.now <= judged.pending * 3 / 12
+
+
+def test_a_burst_is_no_overload_however_slow_it_is(judged):
+    judged.window(came=200, done=10)
+    while judged.pending:
+        judged.window(came=0, done=10, slowness=20)
+    assert not judged.limit.overloaded
+
+
+def test_many_clients_that_wait_for_their_answers_are_no_overload(judged):
+    judged.window(came=160, done=10)
+    judged.windows(2, came=10, done=10, slowness=40)
+    assert not judged.limit.overloaded
+
+
+def test_a_dependency_that_hangs_is_no_overload_while_others_are_fast(judged):
+    judged.windows(2, came=30, done=10, slowness=1.2)
+    assert judged.pending > 200
+    assert not judged.limit.overloaded
+
+
+def test_the_limit_follows_how_slow_requests_are(judged):
+    overload(judged)
+    judged.pending = 0
+    judged.windows(0.5, came=30, done=10, shed=20, slowness=1)
+    high = judged.limit.now
+    judged.window(came=30, done=10, shed=20, slowness=6)
+    assert judged.limit.now == pytest.approx(high / 2)
+    judged.window(came=30, done=10, shed=20, slowness=3)
+    assert judged.limit.now == pytest.approx(high / 2)
+
+
+def test_it_never_falls_so_low_that_the_core_would_be_idle(judged):
+    overload(judged)
+    judged.windows(3, came=30, done=10, shed=20, slowness=1000)
+    assert judged.limit.now == LEAST
+
+
+def test_overload_is_over_when_nothing_had_to_be_refused_for_a_while(judged):
+    overload(judged)
+    judged.pending = 0
+    judged.windows(CALM / 2, came=10, done=10)
+    assert judged.limit.overloaded
+    judged.windows(CALM, came=10, done=10)
+    assert not judged.limit.overloaded
+    assert judged.limit.now == 200
+
+
+def test_requests_that_all_fail_while_some_are_refused_are_overload(judged):
+    for _ in range(10):
+        judged.limit.window.came = judged.limit.window.done = 10
+        judged.limit.window.shed = 5
+        judged.seconds += WINDOW
+        judged.limit.judge(pending=200, in_flight=200)
+    assert judged.limit.overloaded
+    assert judged.limit.now == LEAST
+
+
+def test_callers_who_come_back_at_once_are_held_back_and_no_longer_than_needed(judged):
+    overload(judged)
+    judged.pending = 0
+    assert judged.limit.hold == 0
+    judged.windows(1, came=500, done=10, shed=490)
+    assert judged.limit.hold == LONGEST_HOLD
+    judged.windows(1, came=30, done=10, shed=20)
+    assert judged.limit.hold == 0
+
+
+def test_a_route_is_measured_by_itself_so_that_a_slow_one_is_no_overload(judged):
+    for _ in range(20):
+        for _ in range(10):
+            judged.limit.took("POST /orders", 1.0)
+        judged.window(came=30, done=10)
+    assert not judged.limit.overloaded
+
+
+def test_a_route_that_has_become_slower_for_good_is_measured_anew(judged):
+    judged.windows(2 * MEMORY + 1, came=10, done=10, slowness=5)
+    judged.windows(1, came=30, done=10, slowness=5)
+    assert judged.pending > 200
+    assert not judged.limit.overloaded
+
+
+def test_in_calm_it_remembers_no_times_but_the_best(judged):
+    judged.windows(5, came=40, done=40)
+    assert judged.limit._slow == []
