@@ -25,8 +25,6 @@ SETTINGS = {
     "ORDERS_AUTH__JWKS_TTL": "1",
     "ORDERS_AUTH__TOKEN_CACHE_SIZE": "0",
     "ORDERS_RATE_LIMIT__ROUTES": '{"place_order": "100000/hour"}',
-    # A machine that is busy with other things is not what is tested.
-    "ORDERS_LOAD__MAX_LAG": "10",
     "ORDERS_DATABASE__LOCK_TIMEOUT": "10",
     "ORDERS_DATABASE__POOL_TIMEOUT": "10",
 }
