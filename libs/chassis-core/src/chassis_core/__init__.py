@@ -15,6 +15,14 @@ from chassis_core.concerns.clients import ClientSettings, ServiceClient, client
 from chassis_core.concerns.database import Session
 from chassis_core.concerns.idempotency import IDEMPOTENCY_KEY, Idempotent, idempotency_keys
 from chassis_core.concerns.logs import get_logger
+from chassis_core.concerns.outbox import (
+    Event,
+    Events,
+    Subscription,
+    consumers,
+    inbox_events,
+    outbox_events,
+)
 from chassis_core.concerns.pagination import Page
 from chassis_core.concerns.rate_limit import RateLimit
 from chassis_core.preconditions import IF_MATCH, IfMatch, IfNoneMatch, etag
@@ -31,6 +39,8 @@ __all__ = [
     "Concern",
     "ConcernSettings",
     "CurrentUser",
+    "Event",
+    "Events",
     "Idempotent",
     "IfMatch",
     "IfNoneMatch",
@@ -43,13 +53,17 @@ __all__ = [
     "ServiceSettings",
     "Session",
     "Shared",
+    "Subscription",
     "client",
     "compose",
+    "consumers",
     "create_app",
     "etag",
     "get_current_user",
     "get_logger",
     "idempotency_keys",
+    "inbox_events",
+    "outbox_events",
     "require_roles",
     "require_scopes",
     "share",

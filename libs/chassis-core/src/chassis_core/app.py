@@ -25,6 +25,7 @@ from chassis_core.concerns.idempotency import idempotency
 from chassis_core.concerns.load import load
 from chassis_core.concerns.logs import logs
 from chassis_core.concerns.metrics import metrics
+from chassis_core.concerns.outbox import outbox
 from chassis_core.concerns.pagination import pagination
 from chassis_core.concerns.rate_limit import rate_limit
 from chassis_core.concerns.redis import Redis, redis
@@ -46,6 +47,7 @@ class Shared(TypedDict, total=False):
     tracer_provider: TracerProvider
     log_stream: BinaryIO
     database: Database
+    redis: Redis
     keys: KeySource
     transport: httpx2.AsyncBaseTransport
 
@@ -73,16 +75,18 @@ def create_app(
 def share(settings: ServiceSettings, **shared: Unpack[Shared]) -> Shared:
     """Return `shared` with what is missing made from the settings, as `create_app` would.
 
-    For a service that builds something of its own on the database, before there is an app.
+    For a service that builds something of its own on the database or Redis, before there is an app.
     """
     registry = shared.setdefault("registry", CollectorRegistry())
     if "tracer_provider" not in shared:
         shared["tracer_provider"] = tracer_provider(_service(settings), registry=registry)
+    tracer = shared["tracer_provider"].get_tracer("chassis-core")
     if "database" not in shared:
-        tracer = shared["tracer_provider"].get_tracer("chassis-core")
         shared["database"] = Database(
             settings.database, registry=registry, tracer=tracer, application=settings.name
         )
+    if "redis" not in shared:
+        shared["redis"] = Redis(settings.redis, registry=registry, tracer=tracer)
     return shared
 
 
@@ -93,11 +97,12 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
     registry, provider, db = shared["registry"], shared["tracer_provider"], shared["database"]
     tracer = provider.get_tracer("chassis-core")
     transport = shared.get("transport")
-    store = Redis(settings.redis, registry=registry, tracer=tracer)
+    store = shared["redis"]
     return [
         logs(settings.logs, service=service, stream=shared.get("log_stream")),
         redis(settings.redis, store=store),
         database(settings.database, database=db, migrations=migrations_of(type(settings))),
+        outbox(settings.outbox, service=service, database=db, store=store, registry=registry),
         clients(settings.clients, registry=registry, tracer=tracer, transport=transport),
         auth(settings.auth, registry=registry, keys=shared.get("keys"), transport=transport),
         idempotency(settings.idempotency, registry=registry),

@@ -30,6 +30,7 @@ from chassis_core.concerns.idempotency import IdempotencySettings
 from chassis_core.concerns.load import LoadSettings
 from chassis_core.concerns.logs import LogsSettings
 from chassis_core.concerns.metrics import MetricsSettings
+from chassis_core.concerns.outbox import OutboxSettings
 from chassis_core.concerns.pagination import PaginationSettings
 from chassis_core.concerns.rate_limit import RateLimitSettings
 from chassis_core.concerns.redis import RedisSettings
@@ -145,6 +146,7 @@ class ServiceSettings(BaseSettings):
     auth: AuthSettings = AuthSettings()
     cache: CacheSettings = CacheSettings()
     idempotency: IdempotencySettings = IdempotencySettings()
+    outbox: OutboxSettings = OutboxSettings()
     pagination: PaginationSettings = PaginationSettings()
     clients: dict[str, ClientSettings] = {}
 
