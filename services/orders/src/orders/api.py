@@ -7,6 +7,7 @@ from chassis_core import (
     IDEMPOTENCY_KEY,
     IF_MATCH,
     CurrentUser,
+    Events,
     Idempotent,
     IfMatch,
     IfNoneMatch,
@@ -21,6 +22,7 @@ from fastapi import APIRouter, Depends, Response
 
 from orders.audit import audit
 from orders.customers import CurrentCustomer
+from orders.events import tell_cancelled, tell_placed
 from orders.models import Item, Order
 from orders.queries import owned, recent
 from orders.schemas import NewOrder, OrderPage, OrderView
@@ -47,7 +49,9 @@ async def place_order(
     caller: CurrentUser,
     attempt: Idempotent,
     customer: CurrentCustomer,
+    *,
     session: Session,
+    events: Events,
 ) -> Response:
     """Place an order, once for each `Idempotency-Key`."""
     name = (await customer.profile()).name
@@ -62,6 +66,7 @@ async def place_order(
         session.add(order)
         await session.flush()
         audit(session, "order_placed", order)
+        await tell_placed(events, session, order)
         return _answer(order, 201, {"Location": f"{router.prefix}/{order.id}"})
 
     return await attempt.once(session, place)
@@ -103,7 +108,7 @@ async def read_order(
     openapi_extra=IF_MATCH,
 )
 async def cancel_order(
-    order_id: UUID, customer: CurrentUser, meant: IfMatch, session: Session
+    order_id: UUID, customer: CurrentUser, meant: IfMatch, session: Session, events: Events
 ) -> Response:
     """Cancel one of the caller's orders, if it is still as the caller saw it."""
     order = await owned(session, customer.subject, order_id)
@@ -111,6 +116,7 @@ async def cancel_order(
     order.cancel()
     await session.flush()
     audit(session, "order_cancelled", order)
+    await tell_cancelled(events, session, order)
     return _answer(order)
 
 

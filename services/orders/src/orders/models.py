@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
-from chassis_core import idempotency_keys
+from chassis_core import idempotency_keys, outbox_events
 from chassis_core.concerns.database import metadata_naming
 from chassis_core.ids import uuid7
 from chassis_core.moments import Moment, now
@@ -90,3 +90,4 @@ class Item(Base):
 
 
 idempotency_keys(Base.metadata)
+outbox_events(Base.metadata)

@@ -5,6 +5,7 @@ from typing import Any
 from chassis_core import ClientSettings, InvalidSettings, ServiceSettings
 from chassis_core.concerns.auth import AuthSettings
 from chassis_core.concerns.database import DatabaseSettings
+from chassis_core.concerns.outbox import OutboxSettings
 from chassis_core.settings import ServerSettings
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -29,6 +30,7 @@ class Settings(ServiceSettings):
         audience="chassis",
         jwks_url=f"{USERS}/.well-known/jwks.json",
     )
+    outbox: OutboxSettings = OutboxSettings(enabled=True)
     clients: dict[str, ClientSettings] = Field({}, validate_default=True)
     profile_ttl: float = Field(10.0, ge=0, le=60)
     """Seconds for which a customer's name is kept; 0 to ask users for each order. Nobody waits
