@@ -102,6 +102,7 @@ def test_nothing_fires_on_services_that_are_well(promtool, tmp_path):
         'health_check_up{service="users", instance="a", check="database"}': "1x120",
         'auth_jwks_age_seconds{service="users", instance="a"}': "200x120",
         'redis_breaker_open{service="users", instance="a"}': "0x120",
+        'outbox_oldest_event_seconds{service="orders", instance="a"}': "0x120",
         'http_server_request_duration_seconds_count{service="users", '
         'http_response_status_code="200"}': "0+100x120",
         'http_server_request_duration_seconds_bucket{service="users", '
