@@ -23,8 +23,13 @@ EVENTS = outbox_events(TABLES)
 NOTES = inbox_events(TABLES)
 
 
+def replica(url: str, *, lock_timeout: float = 10) -> Database:
+    """Return the database as one replica of the service has it."""
+    return Database(DatabaseSettings(url=url, lock_timeout=lock_timeout, pool_timeout=10))
+
+
 async def opened(url: str) -> Database:
-    database = Database(DatabaseSettings(url=url, lock_timeout=10, pool_timeout=10))
+    database = replica(url)
     async with database.engine.begin() as connection:
         await connection.run_sync(TABLES.create_all)
         await connection.execute(text("CREATE TABLE effects (name VARCHAR(255))"))
@@ -41,6 +46,14 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def postgres(postgres_url: str) -> AsyncIterator[Database]:
     database = await opened(postgres_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def impatient(postgres: Database, postgres_url: str) -> AsyncIterator[Database]:
+    """The same database as another replica has it, which waits for no lock."""
+    database = replica(postgres_url, lock_timeout=0.05)
     yield database
     await database.close()
 

@@ -197,20 +197,22 @@ async def test_a_handler_that_hangs_is_a_failure_after_its_time(
 
 
 async def test_of_two_replicas_one_handles_at_a_time(
-    postgres, store, settings, reader, tell_postgres
+    postgres, impatient, store, *, settings, reader, tell_postgres
 ):
-    lifespans = []
-    for _ in range(2):
-        own = Subscription(STREAM, "readers", reader.handle)
-        lifespans.append(consumers(settings, own, database=postgres, store=store).lifespan)
+    own = Subscription(STREAM, "readers", reader.handle)
+    first, second = (
+        consumers(settings, own, database=each, store=store) for each in (postgres, impatient)
+    )
     await tell_postgres(*range(30))
     reader.held = asyncio.Event()
-    async with lifespans[0](), lifespans[1]():
+    async with first.lifespan():
         await eventually(lambda: reader.tried)
-        await asyncio.sleep(0.3)
-        assert reader.tried == [0]
-        reader.held.set()
-        await eventually(lambda: acknowledged(store))
+        async with second.lifespan():
+            await asyncio.sleep(0.3)
+            (pending,) = await store.client.xpending_range(STREAM, "readers", "-", "+", 10)
+            assert (pending["times_delivered"], reader.tried) == (1, [0])
+            reader.held.set()
+            await eventually(lambda: acknowledged(store))
     assert reader.tried == list(range(30))
 
 

@@ -3,13 +3,15 @@
 from contextlib import suppress
 
 import pytest
-from chassis_core import Events, ServiceSettings, create_app
+from chassis_core import Events, ServiceSettings, create_app, standard
 from chassis_core.concerns.database import Database, DatabaseSettings
 from chassis_core.concerns.outbox import Outbox, OutboxSettings
 from chassis_core.testing import Telemetry, running
 from fastapi import APIRouter
 from prometheus_client import CollectorRegistry
+from sqlalchemy import event as hooks
 from sqlalchemy import text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .conftest import add, count
 
@@ -36,6 +38,28 @@ async def test_an_event_goes_with_the_part_of_the_work_that_is_taken_back(databa
                 await outbox.add(session, "thing.changed", subject="b", data=2)
                 raise RuntimeError
     assert await count(database, "outbox_events") == 1
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Effect(Base):
+    __tablename__ = "effects"
+    name: Mapped[str] = mapped_column(primary_key=True)
+
+
+async def test_a_change_is_written_before_its_event_takes_its_place_in_the_order(database, outbox):
+    written = []
+
+    def note(_connection, _cursor, statement, *_):
+        written.append(" ".join(statement.split()[:3]))
+
+    hooks.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    async with database.session() as session:
+        session.add(Effect(name="a"))
+        await outbox.add(session, "thing.changed", subject="a", data=1)
+    assert written[-2:] == ["INSERT INTO effects", "INSERT INTO outbox_events"]
 
 
 async def test_the_relay_is_woken_by_the_commit_and_not_before(database, settings):
@@ -81,3 +105,8 @@ async def test_a_service_that_forgot_to_say_that_it_has_an_outbox_fails_loudly(
     async with running(app) as http:
         assert (await http.post("/tell")).status_code == status
     assert ("outbox_off" in [line["event"] for line in telemetry.lines]) == enabled
+
+
+def test_the_last_events_leave_before_the_stores_are_closed():
+    names = [concern.name for concern in standard(ServiceSettings(name="test"))]
+    assert names.index("outbox") > max(names.index("redis"), names.index("database"))

@@ -143,9 +143,10 @@ async def test_a_relay_that_dies_before_its_commit_repeats_and_loses_nothing(
 
 
 async def test_of_two_replicas_one_relays_and_the_other_steps_in_when_it_is_gone(
-    postgres, outbox, relay_on, store
+    postgres, impatient, outbox, *, relay_on, store
 ):
-    first, second = relay_on(postgres), relay_on(postgres)
+    registry = CollectorRegistry()
+    first, second = relay_on(postgres), relay_on(impatient, registry)
     entered, free = asyncio.Event(), asyncio.Event()
     publish = first._stream.publish
 
@@ -161,6 +162,7 @@ async def test_of_two_replicas_one_relays_and_the_other_steps_in_when_it_is_gone
     async with second.worker.running():
         await asyncio.sleep(0.5)
         assert await published(store) == []
+        assert registry.get_sample_value("outbox_relay_failures_total") == 0
         step.cancel()
         await eventually(lambda: _gone(postgres))
     assert await numbers(store) == [("a", 1)]
@@ -193,6 +195,20 @@ async def test_how_much_waits_and_since_when_is_shown(database, outbox, relay_on
 
 async def _refuse(_: object) -> int:
     raise ConnectionError("down")
+
+
+async def test_nobody_who_tells_of_events_shortens_the_pauses_while_publishing_fails(
+    database, outbox, relay_on
+):
+    registry = CollectorRegistry()
+    relay = relay_on(database, registry)
+    relay._stream.publish = _refuse
+    await add(database, outbox, "a", 1)
+    async with relay.worker.running():
+        for _ in range(100):
+            relay.worker.wake()
+            await asyncio.sleep(0.01)
+        assert registry.get_sample_value("outbox_relay_failures_total") <= 10
 
 
 async def test_counting_what_waits_has_a_bound(database, outbox, relay_on, monkeypatch):

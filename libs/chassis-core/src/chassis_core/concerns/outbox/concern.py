@@ -70,7 +70,6 @@ class Outbox:
         if self._wake is None:
             self._dropped.inc()
             return
-        await session.flush()
         event = {"id": uuid7(), "type": kind, "subject": subject, "time": now()}
         values = event | {"data": body.decode(), "traceparent": traceparent()}
         await session.execute(insert(EVENTS).values(values))

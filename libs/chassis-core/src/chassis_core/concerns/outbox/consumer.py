@@ -3,17 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode, Tracer
+from opentelemetry.trace import NoOpTracer, Tracer
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from chassis_core import context
 from chassis_core.concerns.outbox import table
 from chassis_core.concerns.outbox.event import Event
+from chassis_core.concerns.outbox.handling import handling
 from chassis_core.concerns.outbox.relay import Database
 from chassis_core.concerns.outbox.settings import OutboxSettings
 from chassis_core.concerns.outbox.stream import Entry, Redis, Stream
@@ -62,7 +60,7 @@ class Consumer:
         self._database = database
         self._stream = Stream(store, subscription.stream, length=settings.stream_length)
         self._reader = f"{self._group}@{self._stream.name}"
-        self._tracer = tracer or trace.NoOpTracer()
+        self._tracer = tracer or NoOpTracer()
         self._forget_at = 0.0
         self._outcomes = outcomes
         failures = self._count("failed")
@@ -99,38 +97,13 @@ class Consumer:
             return "repeated"
         limit = self._settings.handler_timeout
         async with asyncio.timeout(limit):
-            with self._span(event), _request(event, limit):
+            with handling(event, self._subscription, self._tracer, limit=limit):
                 await self._subscription.handle(event, session)
         await self._forget(session)
         return "handled"
 
     def _count(self, outcome: str) -> Counter:
         return self._outcomes.labels(self._stream.name, self._group, outcome)
-
-    @contextmanager
-    def _span(self, event: Event) -> Iterator[None]:
-        attributes = {
-            "messaging.system": "redis",
-            "messaging.operation.type": "process",
-            "messaging.destination.name": self._stream.name,
-            "messaging.consumer.group.name": self._group,
-            "messaging.message.id": event.id,
-            "cloudevents.event_type": event.type,
-        }
-        with self._tracer.start_as_current_span(
-            f"process {self._stream.name}",
-            event.context,
-            SpanKind.CONSUMER,
-            attributes,
-            record_exception=False,
-            set_status_on_exception=False,
-        ) as span:
-            try:
-                yield
-            except BaseException as error:
-                span.set_attribute("error.type", type(error).__qualname__)
-                span.set_status(StatusCode.ERROR)
-                raise
 
     async def _bury(self, entry: Entry, fields: Mapping[str, bytes]) -> None:
         await self._stream.bury(self._group, entry)
@@ -143,17 +116,6 @@ class Consumer:
         self._forget_at = time.monotonic() + FORGET_EVERY
         before = int(time.time()) - self._settings.remembered_for
         await session.execute(table.forget(before=before, limit=FORGET_BATCH))
-
-
-@contextmanager
-def _request(event: Event, limit: float) -> Iterator[None]:
-    deadline = time.monotonic() + limit
-    fields = {"event_type": event.type, "event_subject": event.subject}
-    token = context.enter(context.RequestContext(event.id, deadline=deadline, fields=fields))
-    try:
-        yield
-    finally:
-        context.leave(token)
 
 
 def _name(fields: Mapping[str, bytes]) -> str:

@@ -69,7 +69,6 @@ def waiting() -> Select[int, Any]:
 
 def take(limit: int) -> ReturningDelete[Any]:
     """Return the statement that removes the first events, and returns them in any order."""
-    # By their numbers, not up to the last of them: one that commits late has a lower number.
     first = select(EVENTS.c.sequence).order_by(EVENTS.c.sequence).limit(limit)
     return delete(EVENTS).where(EVENTS.c.sequence.in_(first)).returning(*EVENTS.c)
 
