@@ -211,6 +211,25 @@ async def test_nobody_who_tells_of_events_shortens_the_pauses_while_publishing_f
         assert registry.get_sample_value("outbox_relay_failures_total") <= 10
 
 
+async def test_events_that_are_too_many_for_a_slow_network_leave_one_by_one(
+    database, outbox, relay_on, store
+):
+    relay = relay_on(database)
+    publish = relay._stream.publish
+
+    async def slow(events) -> int:
+        if len(few := list(events)) > 1:
+            raise ConnectionError("no answer within 0.1 s")
+        return await publish(few)
+
+    relay._stream.publish = slow
+    for number in range(4):
+        await add(database, outbox, "a", number)
+    async with relay.worker.running():
+        await eventually(lambda: _gone(database))
+    assert await numbers(store) == [("a", number) for number in range(4)]
+
+
 async def test_counting_what_waits_has_a_bound(database, outbox, relay_on, monkeypatch):
     monkeypatch.setattr(table, "MOST_COUNTED", 4)
     for number in range(6):

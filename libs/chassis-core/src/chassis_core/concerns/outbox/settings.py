@@ -18,7 +18,7 @@ class OutboxSettings(ConcernSettings):
     """Events published at once, in one transaction and one command: some milliseconds of either."""
     max_event: int = Field(16_384, ge=1)
     """Bytes of an event's data; more is refused where it is added. A whole batch of such events
-    still fits into the timeout of Redis. Larger things are told of by their id."""
+    fits into the timeout of Redis. Larger things are told of by their id."""
     stream_length: int = Field(50_000, ge=1)
     """Events that the stream keeps, about: at 10 a second, what consumers miss in an hour and a
     half. An order's event takes 490 bytes, so this is 25 MB of Redis."""

@@ -41,6 +41,11 @@ class Worker:
         self._failed = 0
         self._woken, self._stopped = asyncio.Event(), asyncio.Event()
 
+    @property
+    def failing(self) -> bool:
+        """Whether the last step failed."""
+        return self._failed > 0
+
     def wake(self) -> None:
         """Take the next step now. While steps fail, it keeps to its pauses."""
         self._woken.set()
@@ -92,7 +97,7 @@ class Worker:
         return float(min(doubled, self._settings.longest_pause))
 
     async def _sleep(self, pause: float) -> None:
-        event = self._stopped if self._failed else self._woken
+        event = self._stopped if self.failing else self._woken
         with suppress(TimeoutError):
             async with asyncio.timeout(pause):
                 await event.wait()
