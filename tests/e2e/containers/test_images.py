@@ -103,7 +103,8 @@ def test_no_environment_and_no_layer_holds_a_secret(image):
 def test_its_commands_need_no_name_of_the_service(image, ran, service):
     url = f"{service.upper()}_DATABASE__URL=sqlite+aiosqlite:////tmp/test.db"
     code, output = ran(image, ["migrate"], environment=[url], tmpfs={"/tmp": ""})
-    assert (code, output) == (0, f"{service}: migrated from nothing to 0001\n")
+    assert code == 0, output
+    assert re.fullmatch(rf"{service}: migrated from nothing to \d{{4}}\n", output)
 
 
 def test_an_image_of_no_service_is_refused_with_the_argument_that_is_missing(built):

@@ -1,5 +1,7 @@
 """`chassis serve` before it serves: which service, and on what."""
 
+import re
+
 import pytest
 from chassis_core.cli import app
 from chassis_core.cli.services import create
@@ -27,7 +29,8 @@ def test_an_image_names_its_service_once_for_every_command(monkeypatch, tmp_path
     monkeypatch.setenv("CHASSIS_SERVICE", "orders")
     monkeypatch.setenv("ORDERS_DATABASE__URL", f"sqlite+aiosqlite:///{tmp_path / 'orders.db'}")
     result = CliRunner().invoke(app, ["migrate"])
-    assert (result.exit_code, result.output) == (0, "orders: migrated from nothing to 0001\n")
+    assert result.exit_code == 0
+    assert re.fullmatch(r"orders: migrated from nothing to \d{4}\n", result.output)
 
 
 def test_an_image_names_the_address_of_its_listeners(monkeypatch, capsys):
