@@ -1,8 +1,8 @@
 """Slow clients beside good ones: `python -m bench.slow_clients`.
 
-800 connections send a head or a body that does not come to its end, or do not read their answer,
-while good requests come at 100 a second on new connections. Exit code 1: one of the slow is still
-open after 20 seconds, or a good request failed.
+800 connections send a head or a body that does not come to its end, let one trickle byte by byte,
+or do not read their answer, while good requests come at 100 a second on new connections. Exit code
+1: one of the slow is still open after 20 seconds, or a good request failed.
 """
 
 import argparse
@@ -22,10 +22,11 @@ HOST = b"Host: 127.0.0.1\r\n"
 SLOW = {
     "head": b"GET /ping HTTP/1.1\r\n" + HOST + b"X-Slow: ",
     "body": b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\na",
+    "trickle": b"POST /echo HTTP/1.1\r\n" + HOST + b"Content-Length: 1000\r\n\r\n",
     "read": b"GET /large HTTP/1.1\r\n" + HOST + b"\r\n",
 }
 IDLE = 0.25
-"""Seconds between two bytes of a slow head: they do not help it."""
+"""Seconds between two bytes of a slow head or body: they do not help it."""
 
 
 async def main(options: argparse.Namespace) -> int:
@@ -86,7 +87,7 @@ async def _slow(port: int, kind: str, after: float, bound: float) -> float | Non
 async def _is_closed(sock: socket.socket, kind: str) -> bool:
     await asyncio.sleep(IDLE)
     try:
-        if kind == "head":
+        if kind in {"head", "trickle"}:
             sock.send(b"a")
         if kind == "read":
             # One byte at a time, and the end of the connection only shows in its error.

@@ -70,8 +70,10 @@ class ServerSettings(ConcernSettings):
     """Seconds from the first byte of a request, or the opening of a connection, until its headers
     are there; slower ones are answered 408. A phone on a bad line needs two."""
     body_timeout: float = Field(15.0, gt=0)
-    """Seconds for which a body may stop coming while it is waited for; then 408. The request's
-    own deadline bounds a body that trickles."""
+    """Seconds for which a body may stop coming while it is waited for; then 408."""
+    body_min_rate: float = Field(500.0, gt=0)
+    """Bytes a second below which a body counts as stopped: each byte buys its share of a second,
+    and nobody has more than `body_timeout` to spare. A phone on a bad line sends 2,000."""
     write_timeout: float = Field(15.0, gt=0)
     """Seconds in which a client must take the rest of its answer, or 64 KiB of a long one; then the
     connection is cut. A phone on a bad line takes that in ten."""

@@ -12,7 +12,7 @@ from chassis_core.testing.listener import Raw, listening
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-LIMITS = ServerSettings(port=0, header_timeout=0.5, body_timeout=0.5)
+LIMITS = ServerSettings(port=0, header_timeout=0.5, body_timeout=0.5, body_min_rate=5)
 
 
 @pytest.fixture

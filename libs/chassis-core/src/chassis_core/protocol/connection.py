@@ -70,6 +70,12 @@ class Connection(HttpToolsProtocol):
         """Send bytes of an answer."""
         self.transport.write(data)
 
+    def read_on(self) -> None:
+        """Read more; the time in which nobody wanted more is given back to the client."""
+        if self._reading == "body" and not self._wants_body():
+            self._patience.wait("body", self.limits.body_timeout)
+        self.flow.resume_reading()
+
     def is_closing(self) -> bool:
         """Whether nothing more can be sent."""
         return self.transport.is_closing()
@@ -79,7 +85,7 @@ class Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         if self._lingering or self.transport.is_closing():
             return
-        self.flow.resume_reading()
+        self.read_on()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
         elif self._reading is None:
@@ -117,7 +123,7 @@ class Connection(HttpToolsProtocol):
             self.cycle.keep_alive = False
 
     def _expired(self, awaited: Awaited) -> None:
-        if awaited == "body" and self.flow.read_paused:
+        if awaited == "body" and not self._wants_body():
             self._patience.wait("body", self.limits.body_timeout)
         elif awaited == "body" or (awaited == "head" and self._reading == "head"):
             self._refuse(Problem(f"The {awaited} took too long to come.", status=408))
@@ -131,6 +137,9 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
         else:
             self.transport.close()
+
+    def _wants_body(self) -> bool:
+        return not (self.flow.read_paused or self.cycle.expects)
 
     def _start_taking(self) -> None:
         left = unsent(self.transport)

@@ -26,6 +26,9 @@ class Wire(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes."""
 
+    def read_on(self) -> None:
+        """Read more of the body."""
+
     def is_closing(self) -> bool:
         """Whether nothing more can be sent."""
 
@@ -53,10 +56,10 @@ class Cycle:
         "_chunked",
         "_connection",
         "_dated",
-        "_expects",
         "_head",
         "body",
         "disconnected",
+        "expects",
         "keep_alive",
         "message_event",
         "more_body",
@@ -76,7 +79,7 @@ class Cycle:
         self.scope = scope
         self._connection = connection
         self._dated = dated
-        self._expects = expects
+        self.expects = expects
         self._broken_off: Problem | None = None
         self._chunked = self._bodiless = False
         self._head = b""
@@ -152,10 +155,10 @@ class Cycle:
             raise RuntimeError(f"{kind} is not what may be sent now")
 
     async def _next_part(self) -> None:
-        if self._expects:
-            self._expects = False
+        if self.expects:
             self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._connection.flow.resume_reading()
+        self._connection.read_on()
+        self.expects = False
         if self.more_body:
             await self._waiting_for_client(self.message_event.wait)
         else:
@@ -193,7 +196,7 @@ class Cycle:
         elif self._body_left is None and not self._chunked and self.scope["http_version"] == "1.1":
             self._chunked = True
             lines.append(b"transfer-encoding: chunked\r\n")
-        self.response_started, self._expects = True, False
+        self.response_started, self.expects = True, False
         lines.append(b"\r\n")
         # Most answers are complete in the same breath: then one call to the system sends it all.
         self._head = b"".join(lines)

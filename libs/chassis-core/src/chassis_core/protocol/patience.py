@@ -36,6 +36,12 @@ class Patience:
         if self._timer is None or self._due < self._fires:
             self._arm()
 
+    def earn(self, awaited: Awaited, seconds: float, *, most: float) -> None:
+        """Wait so much longer for this, of which a part has come, and `most` seconds at most."""
+        if self.awaited == awaited:
+            most = min(most, self._due - self._loop.time() + seconds)
+        self.wait(awaited, most)
+
     def rest(self) -> None:
         """Wait for nothing."""
         self.awaited = None

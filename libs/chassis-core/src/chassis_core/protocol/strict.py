@@ -41,7 +41,7 @@ class StrictProtocol(Connection):
             if self._unframed > self.limits.max_header_bytes:
                 self._refuse(self._too_large())
             elif self._reading is not None:
-                self._wait()
+                self._wait(len(data))
 
     def on_message_begin(self) -> None:
         """Start to read a request."""
@@ -154,8 +154,9 @@ class StrictProtocol(Connection):
         self._start(keep_alive=False)
         self.cycle.more_body = False
 
-    def _wait(self) -> None:
+    def _wait(self, came: int) -> None:
         if self._reading == "body":
-            self._patience.wait("body", self.limits.body_timeout)
+            earned = came / self.limits.body_min_rate
+            self._patience.earn("body", earned, most=self.limits.body_timeout)
         elif self._patience.awaited != "head":
             self._patience.wait("head", self.limits.header_timeout)
