@@ -14,12 +14,13 @@ import pytest
 SERVICE = """
 import asyncio, gc, json, os, sys, time
 from contextlib import asynccontextmanager
-from chassis_core import Concern, ServiceSettings, create_app
+from chassis_core import Concern, ServiceSettings, Session, create_app
 from chassis_core.server import serve
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy import text
 
-router = APIRouter()
+router, admin = APIRouter(), APIRouter()
 
 @router.get("/slow/{seconds}")
 async def slow(seconds: float, request: Request) -> str:
@@ -29,6 +30,15 @@ async def slow(seconds: float, request: Request) -> str:
 @router.get("/frozen")
 async def frozen() -> dict[str, int]:
     return {"frozen": gc.get_freeze_count(), "watched": len(gc.get_objects())}
+
+@admin.get("/stuck/{seconds}")
+async def stuck(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+@router.get("/held/{seconds}")
+async def held(seconds: float, session: Session) -> None:
+    await session.execute(text("SELECT 1"))
+    await asyncio.sleep(seconds)
 
 @router.get("/blocked/{seconds}")
 def blocked(seconds: float) -> None:
@@ -60,7 +70,7 @@ async def lifespan():
     print(json.dumps({"event": "torn down"}), flush=True)
 
 settings = ServiceSettings(name="edge", server=json.loads(sys.argv[1]))
-own = [Concern(name="own", lifespan=lifespan)]
+own = [Concern(name="own", lifespan=lifespan, admin_routers=[admin])]
 app = create_app(settings, routers=[router], concerns=own)
 raise SystemExit(serve(app, settings))
 """

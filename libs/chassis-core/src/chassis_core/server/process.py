@@ -3,10 +3,8 @@
 import asyncio
 import gc
 import logging
-import os
 import signal
 import sys
-import threading
 import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -17,7 +15,8 @@ import uvicorn
 
 from chassis_core.compose import App
 from chassis_core.concerns.load import STATE as LOAD
-from chassis_core.server.listener import CannotStart, Listener, bind, port_of
+from chassis_core.server.hard_stop import LAST_BREATH, HardStop, leave_threads_behind
+from chassis_core.server.listener import LAST_WORDS, CannotStart, Listener, bind, port_of
 from chassis_core.settings import ServiceSettings
 
 FAILED_TO_START = 3
@@ -26,8 +25,6 @@ STOPPED_AT_ONCE = 1
 """The exit code after a second signal: requests in flight were dropped."""
 TEARDOWN = 3.0
 """Seconds in which the app's lifespan must end, the telemetry's last flush included."""
-LAST_BREATH = 1.0
-"""Seconds after which the process ends with threads that have not."""
 YOUNG = 2000
 """Objects made before the youngest are collected: a request makes hundreds that live as long as it
 does, and Python's own 700 has many of them looked at again and again."""
@@ -39,8 +36,8 @@ def serve(app: App, settings: ServiceSettings) -> int:
 
     On the first signal readiness fails while requests are still served for the drain delay; then
     the public listener closes, requests in flight end, the app's lifespan ends, and the admin
-    listener closes last. A second signal skips the waiting; a third kills. A handler that blocks a
-    thread cannot hold the process: it ends with what it was told to end.
+    listener closes last. A second signal skips the waiting; a third kills. Nothing that hangs can
+    hold the process for longer than the sum of these limits, and a second.
 
     Args:
         app: the app; its admin routes leave the public listener for the admin port.
@@ -49,8 +46,8 @@ def serve(app: App, settings: ServiceSettings) -> int:
     app.separate_admin = True
     factory = uvicorn.Config(app, workers=1, log_config=None).get_loop_factory()
     try:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            return runner.run(_serve(app, settings))
+        with HardStop() as hard_stop, asyncio.Runner(loop_factory=factory) as runner:
+            return runner.run(_serve(app, settings, hard_stop))
     except CannotStart as error:
         sys.stderr.write(f"{settings.name} cannot start: {error}\n")
         return FAILED_TO_START
@@ -58,10 +55,12 @@ def serve(app: App, settings: ServiceSettings) -> int:
         return STOPPED_AT_ONCE
 
 
-async def _serve(app: App, settings: ServiceSettings) -> int:
+async def _serve(app: App, settings: ServiceSettings, hard_stop: HardStop) -> int:
     server = settings.server
     public_socket, admin_socket = bind(server, "port"), bind(server, "admin_port")
-    public, admin = Listener(app, server), Listener(app.admin, server)
+    # When all else has ended, nobody's question about our health is worth a wait.
+    hurried = server.model_copy(update={"shutdown_timeout": LAST_WORDS})
+    public, admin = Listener(app, server), Listener(app.admin, hurried)
     signals = _Signals(public)
     async with admin.open(admin_socket), _lifespan(app) as state:
         public.lifespan.state.update(state)
@@ -81,10 +80,12 @@ async def _serve(app: App, settings: ServiceSettings) -> int:
             public.drain()
             with suppress(TimeoutError):
                 await asyncio.wait_for(signals.second.wait(), delay)
+            hard_stop.within(
+                server.shutdown_timeout + LAST_WORDS + TEARDOWN + LAST_BREATH, signals.code
+            )
         _log.info("drained")
-    code = STOPPED_AT_ONCE if signals.second.is_set() else 0
-    _leave_threads_behind(code)
-    return code
+    leave_threads_behind(signals.code)
+    return signals.code
 
 
 def _keep_what_is_there() -> None:
@@ -125,15 +126,6 @@ async def _lifespan(app: App) -> AsyncIterator[Mapping[str, Any]]:
         _log.exception("teardown given up", extra={"timeout": TEARDOWN})
 
 
-def _leave_threads_behind(code: int) -> None:
-    """End the process even if a handler of a plain `def` still blocks a thread."""
-    held = [t for t in threading.enumerate() if t is not threading.main_thread() and not t.daemon]
-    if held:
-        end = threading.Timer(LAST_BREATH, os._exit, (code,))
-        end.daemon = True
-        end.start()
-
-
 def _explain(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
     reason = " ".join(str(error).split()) or "no reason given"
@@ -150,6 +142,11 @@ class _Signals:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._receive)
+
+    @property
+    def code(self) -> int:
+        """The exit code that they ask for."""
+        return STOPPED_AT_ONCE if self.second.is_set() else 0
 
     def _receive(self) -> None:
         if not self.first.is_set():
