@@ -1,54 +1,35 @@
-"""An app whose way to Redis and to another service is broken below TCP."""
+"""An app whose way to Redis, to another service or to PostgreSQL is broken below TCP."""
 
-import json
-import os
 import shutil
-import subprocess
-import sys
-from pathlib import Path
-from typing import Any
 
 import pytest
+from chassis_core.testing.servers import Missing, PostgresServer
 
 pytestmark = pytest.mark.alone
-INSIDE = Path(__file__).with_name("inside.py")
 FAULTS = ("dropped", "reset", "lossy", "narrow")
-PREPARED = "ip link set lo up && iptables -A INPUT -j ACCEPT && tc qdisc show dev lo"
 
 
 @pytest.fixture(scope="module")
-def namespace() -> list[str]:
-    """The beginning of a command that runs in a network namespace of its own."""
-    missing = [each for each in ("unshare", "ip", "iptables", "tc") if shutil.which(each) is None]
-    if missing:
-        pytest.skip(f"no {', '.join(missing)}: apt install util-linux iproute2 iptables")
+def services(inside):
+    """What the app answered under each fault of Redis and of another service."""
     if shutil.which("redis-server") is None:
         pytest.skip("Redis is not installed: apt install redis-server")
-    command = ["unshare", "--net"]
-    tried = subprocess.run([*command, "sh", "-c", PREPARED], capture_output=True, check=False)
-    if tried.returncode != 0:
-        pytest.skip("no network namespace with packet filters of our own: run as root of a machine")
-    return command
+    return inside("services.py", *FAULTS)
 
 
 @pytest.fixture(scope="module")
-def answers(namespace: list[str]) -> dict[str, Any]:
-    """What the app answered under each fault."""
-    command = [*namespace, sys.executable, str(INSIDE), *FAULTS]
-    environment = {name: value for name, value in os.environ.items() if "OTEL" not in name}
-    ran = subprocess.run(
-        command, env=environment, capture_output=True, text=True, timeout=100, check=False
-    )
-    assert ran.returncode == 0, ran.stderr
-    found: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
-    return found
+def database(inside):
+    """What the app answered under each fault of the database."""
+    try:
+        PostgresServer().close()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    return inside("database.py", *FAULTS)
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_app_answers_in_time_and_recovers_when_its_packets_are(
-    answers: dict[str, Any], fault: str
-) -> None:
-    found = answers[fault]
+def test_an_app_answers_in_time_and_recovers_when_its_packets_are(services, fault):
+    found = services[fault]
     print(fault, found)
     # What Redis only helps with goes on without it; what needs the other service says so in time.
     assert set(found["/limited"]["statuses"]) == {"200"}
@@ -60,3 +41,24 @@ def test_an_app_answers_in_time_and_recovers_when_its_packets_are(
     assert found["recovered"] < 10
     if fault == "dropped":
         assert "200" not in found["/upstream"]["statuses"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_needs_the_database_is_503_in_time_and_heals_when_its_packets_are(database, fault):
+    found = database[fault]
+    print(fault, found)
+    for path in ("/read", "/fresh"):
+        assert set(found[path]["statuses"]) <= {"200", "503"}
+        assert found[path]["503 without Retry-After"] == 0
+        assert found[path]["longest"] < 3 + 1
+    assert set(found["/livez"]["statuses"]) == {"200"}
+    assert found["/livez"]["longest"] < 1
+    assert found["/readyz"]["longest"] < 2 + 1
+    assert found["recovered"] < 5 + 2
+    assert set(found["after"]["statuses"]) == {"200"}
+    assert found["used"] == 0
+    if fault in {"dropped", "reset"}:
+        assert "200" not in found["/read"]["statuses"]
+        assert found["/readyz"]["first 503"] < 2 + 1
+    else:
+        assert found["/read"]["statuses"]["200"] > found["/read"]["statuses"].get("503", 0)
