@@ -40,6 +40,12 @@ def test_every_part_is_hardened(part):
     assert not settings.keys() & {"privileged", "cap_add", "network_mode", "pid", "ipc"}
 
 
+def test_what_ends_is_started_again_and_a_migration_that_fails_a_few_times(part):
+    name, settings = part
+    migrates = name.endswith("-migrate")
+    assert settings["restart"] == ("on-failure:3" if migrates else "unless-stopped")
+
+
 def test_every_port_is_on_this_machine_only(part):
     _, settings = part
     for published in settings.get("ports", []):

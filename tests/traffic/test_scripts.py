@@ -36,3 +36,10 @@ def test_slow_clients_are_closed_while_good_requests_succeed():
 def test_in_overload_what_is_taken_stays_fast_and_the_rest_is_refused_at_once(scarce):
     done = script("overload", "--of", scarce, "--seconds", "8", "--slack", "2.5")
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_killed_service_is_soon_ready_again():
+    done = script("restarts", "--kills", "1", "--within", "20")
+    if done.returncode == 2:
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stdout + done.stderr
