@@ -1,8 +1,8 @@
 """How soon a killed service is back: `python -m bench.restarts`.
 
 An instance of orders on PostgreSQL and Redis is killed and started again at once, as a supervisor
-does it, while the other one serves. Exit code 1: it took longer until it was ready, or the other one
-failed a request meanwhile.
+does it, while the other one serves. Exit code 1: it took longer until it was ready, or the other
+one failed a request meanwhile.
 """
 
 import argparse

@@ -43,3 +43,14 @@ def test_a_killed_service_is_soon_ready_again():
     if done.returncode == 2:
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_collector_that_is_away_costs_spans_that_are_counted_and_little_else():
+    # So short a run shows a cost that is large; the percent that is allowed takes minutes.
+    done = script("collectors", "--seconds", "15", "--p99", "3", "--grown", "15")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_line_of_a_request_is_taken_for_anothers():
+    done = script("told_apart", "--requests", "600", "--rate", "100")
+    assert done.returncode == 0, done.stdout + done.stderr
