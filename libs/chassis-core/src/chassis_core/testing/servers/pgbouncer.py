@@ -22,6 +22,9 @@ auth_file = users.txt
 pool_mode = transaction
 default_pool_size = {pool_size}
 max_client_conn = 200
+; Seconds for which a server that did not let it in is left alone. The default, 15, would make every
+; restart of the server an outage of so long.
+server_login_retry = 1
 """
 
 
