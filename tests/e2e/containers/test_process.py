@@ -1,10 +1,14 @@
 """The process in a container: its health, its signals, and the processes that it did not start."""
 
 import json
+from time import monotonic
 
 import pytest
 from dev.containers import HARDENED, LABELS
 from dev.waiting import until
+
+SLACK = 5
+"""A machine that does other things too may take so many times as long as is promised."""
 
 
 @pytest.fixture
@@ -57,6 +61,21 @@ def test_a_process_that_hangs_is_found_by_the_health_check(serving):
     child = int(inside(serving, "cat /proc/1/task/1/children"))
     inside(serving, f"kill -STOP {child}")
     assert probe(serving) == 1
+
+
+def test_a_process_that_is_killed_is_started_again_and_soon_lives(start):
+    container = start(restart_policy={"Name": "unless-stopped"})
+    until(lambda: probe(container) == 0, 30, "it does not live")
+    child = int(inside(container, "cat /proc/1/task/1/children"))
+    began = monotonic()
+    inside(container, f"kill -KILL {child}")
+
+    def lives_again():
+        container.reload()
+        return container.attrs["RestartCount"] == 1 and probe(container) == 0
+
+    until(lives_again, 3 * SLACK, "it is not started again")
+    print(f"lives {monotonic() - began:.1f} s after it was killed")
 
 
 def test_the_health_check_follows_a_port_that_is_set(start):
