@@ -179,6 +179,7 @@ async def test_nothing_that_hangs_holds_the_process_longer_than_the_sum_of_its_l
         assert await service.ended() == 0
         took = time.monotonic() - began
         await asyncio.gather(*stuck, return_exceptions=True)
+    await service.said("ended by force")
     print(f"ended after {took:.2f} s")
     assert took < 0.5 + LAST_WORDS + TEARDOWN + LAST_BREATH + 3
 
