@@ -11,7 +11,10 @@ from chassis_core.concern import Concern, ConcernSettings, Layer
 from chassis_core.problem import BadRequest, ContentTooLarge, Unprocessable, UnsupportedMediaType
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
-_JSON = re.compile(rb"\s*application/(?:[^\s;/]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
+# As loose as the framework, which else would read as JSON what was never checked.
+_JSON = re.compile(
+    rb"[\s\x85\xa0]*application/(?:[^;]*\+)?json[\s\x85\xa0]*(?:;.*)?", re.IGNORECASE | re.DOTALL
+)
 # What is left of the body is not worth reading.
 _CLOSE = {"Connection": "close"}
 
