@@ -11,11 +11,12 @@ _SECRET_NAMES = re.compile(
     r"|private[-_]?key|signature",
     re.IGNORECASE,
 )
-# A bearer or basic credential, a JWT, the password of a URL, a secret in a query string.
+# A bearer or basic credential, a JWT, the password of a URL, a secret in a query string. None of
+# them looks at a character more than twice: who is logged may choose the text.
 _SECRET_VALUES = re.compile(
     r"(?P<scheme>\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*\.?[A-Za-z0-9_-]*"
-    r"|(?P<user>://(?:[^/\s:@]*:)?)[^\s@]+(?=@)"
+    r"|\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}"
+    r"|(?P<user>://(?:[^/\s:@]*:)?)(?:(?!://)[^\s@])++(?=@)"
     r"|(?P<name>(?:token|secret|password|passwd|api_?key|code|signature|sig)=)[^&\s\"']+",
     re.IGNORECASE,
 )
