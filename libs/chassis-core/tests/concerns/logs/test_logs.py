@@ -104,6 +104,15 @@ async def test_every_request_has_exactly_one_access_line():
     assert "hunter2" not in capture.stream.getvalue().decode()
 
 
+async def test_a_token_in_the_path_is_not_logged():
+    capture = Capture()
+    token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
+    async with running(capture.app()) as client:
+        await client.get(f"/v1/reset/{token}")
+    [access] = capture.events("request")
+    assert access["url.path"] == "/v1/reset/[redacted]"
+
+
 async def test_an_unhandled_exception_is_logged_once_with_its_traceback():
     capture = Capture()
     async with running(capture.app()) as client:

@@ -70,6 +70,12 @@ async def test_a_failed_request_fails_its_span_and_tells_no_secret(telemetry):
     assert "hunter2" not in str([event.attributes for event in span.events])
 
 
+async def test_a_token_in_the_path_is_not_in_the_span(telemetry):
+    async with running(_app(telemetry)) as client:
+        await client.get("/v1/reset/eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl")
+    assert telemetry.spans[0].attributes["url.path"] == "/v1/reset/[redacted]"
+
+
 async def test_a_client_error_does_not_fail_the_span(telemetry):
     async with running(_app(telemetry)) as client:
         await client.get("/nowhere")

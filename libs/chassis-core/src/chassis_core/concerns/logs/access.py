@@ -7,6 +7,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis_core import context
 from chassis_core.concern import http_route
 from chassis_core.concerns.logs.pipeline import Pipeline, leave_pipeline, use_pipeline
+from chassis_core.redaction import scrub
 
 _MAX_PATH = 512
 
@@ -52,7 +53,7 @@ class AccessLogMiddleware:
             "info" if status < 500 else "error",
             {
                 "http.request.method": scope["method"],
-                "url.path": scope["path"][:_MAX_PATH],
+                "url.path": scrub(scope["path"])[:_MAX_PATH],
                 "http.route": http_route(scope),
                 "http.response.status_code": status,
                 "duration_ms": round(seconds * 1000, 2),

@@ -72,7 +72,7 @@ class TracingMiddleware:
 def _attributes(scope: Scope, method: str, status: int) -> dict[str, Any]:
     attributes: dict[str, Any] = {
         "http.request.method": method if method != "HTTP" else "_OTHER",
-        "url.path": scope["path"],
+        "url.path": scrub(scope["path"]),
         "url.scheme": scope["scheme"],
         "network.protocol.version": scope["http_version"],
     }
