@@ -41,9 +41,9 @@ REFUSED = {
     "NUL in the query": (b"GET /echo?a=%00 HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "a raw byte in the target": (b"GET /\xff HTTP/1.1\r\n" + HOST + b"\r\n", 400),
     "a space in the target": (b"GET /a b HTTP/1.1\r\n" + HOST + b"\r\n", 400),
-    "no version": (b"GET /echo\r\n\r\n", 505),
+    "no version": (b"GET /echo\r\n\r\n", 400),
     "HTTP/2 by prior knowledge": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400),
-    "HTTP/2.0": (b"GET /echo HTTP/2.0\r\n" + HOST + b"\r\n", 505),
+    "HTTP/2.0": (b"GET /echo HTTP/2.0\r\n" + HOST + b"\r\n", 400),
     "HTTP/1.7": (b"GET /echo HTTP/1.7\r\n" + HOST + b"\r\n", 400),
     "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
     "length and chunks": (

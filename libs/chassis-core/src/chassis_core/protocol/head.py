@@ -3,7 +3,7 @@
 import re
 from urllib.parse import unquote
 
-from chassis_core.problem import BadRequest, Problem
+from chassis_core.problem import BadRequest
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -15,10 +15,11 @@ def check_version(version: str) -> None:
     """Refuse a version that this server does not speak.
 
     Raises:
-        Problem: 505.
+        BadRequest: not 505, which would count as a failure of the service: strangers could use up
+            its error budget.
     """
     if version not in {"1.1", "1.0"}:
-        raise Problem("HTTP/1.1 is spoken here.", status=505)
+        raise BadRequest("HTTP/1.1 is spoken here.")
 
 
 def check_framing(codings: list[bytes], version: str) -> None:
