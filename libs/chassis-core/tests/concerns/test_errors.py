@@ -7,7 +7,7 @@ from chassis_core.concerns.errors import errors
 from chassis_core.concerns.request_id import request_id
 from chassis_core.problem import Conflict, Problem, Unavailable
 from chassis_core.testing import running
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Response
 from pydantic import BaseModel
 from starlette.responses import StreamingResponse
 
@@ -48,6 +48,18 @@ async def cut() -> StreamingResponse:
     return StreamingResponse(body())
 
 
+@router.get("/split")
+async def split(response: Response) -> None:
+    response.headers["x-name"] = "a\r\nset-cookie: b=c"
+
+
+@router.get("/awaits-cancelled")
+async def awaits_cancelled() -> None:
+    work = asyncio.create_task(asyncio.sleep(60))
+    work.cancel()
+    await work
+
+
 @router.post("/body")
 async def body(_: Body) -> None: ...
 
@@ -73,6 +85,14 @@ async def test_an_unhandled_exception_becomes_a_500_that_tells_nothing(client):
         "instance": "/boom",
         "request_id": answer.headers["x-request-id"],
     }
+
+
+@pytest.mark.parametrize("path", ["/split", "/awaits-cancelled"])
+async def test_what_only_the_server_would_notice_is_an_unhandled_exception_too(client, path):
+    answer = await client.get(path)
+    assert answer.status_code == 500
+    assert answer.json()["request_id"] == answer.headers["x-request-id"]
+    assert "set-cookie" not in answer.headers
 
 
 async def test_a_problem_keeps_its_type_detail_and_extensions(client):

@@ -1,7 +1,9 @@
 """Turns every exception into a problem, inside the layers that number, log and count it."""
 
+import asyncio
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -28,6 +30,7 @@ from chassis_core.problem import (
 RECORDED = "chassis.recorded"
 """Scope key of the exception that is in the log already, for the server that sees it next."""
 _MAX_ERRORS = 20
+_UNSENDABLE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _log = logging.getLogger(__name__)
 
 
@@ -53,12 +56,16 @@ class ErrorsMiddleware:
 
         async def send_watched(message: Message) -> None:
             nonlocal started
+            if message["type"] == "http.response.start":
+                _refuse_unsendable(message.get("headers", ()))
             started = True
             await send(message)
 
         try:
             await self.app(scope, receive, send_watched)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
             if not isinstance(error, Problem):
                 _record(error)
                 scope[RECORDED] = error
@@ -68,7 +75,20 @@ class ErrorsMiddleware:
             await respond(problem, scope)(scope, receive, send)
 
 
-def _record(error: Exception) -> None:
+def _refuse_unsendable(headers: Iterable[tuple[bytes, bytes]]) -> None:
+    # The server would find it too, when the request has its log line and its metric sample.
+    for name, value in headers:
+        if _UNSENDABLE.search(value):
+            raise ValueError(f"the value of {name!r} holds a control character")
+
+
+def _is_cancelled() -> bool:
+    """Whether someone wants this task to end; else what it waited for was cancelled, not it."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _record(error: BaseException) -> None:
     if (request := context.current()) is not None:
         request.error = error
     _log.error("unhandled exception", exc_info=error)
