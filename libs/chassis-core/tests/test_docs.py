@@ -5,6 +5,7 @@ from hashlib import sha256
 import pytest
 from chassis_core import ServiceSettings, create_app
 from chassis_core.testing import running
+from fastapi import APIRouter
 
 
 @pytest.fixture
@@ -35,3 +36,18 @@ async def test_no_other_path_gets_the_policy_of_the_page(client):
     for path in ("/docs/", "/docs/x", "/openapi.json", "/redoc"):
         assert "jsdelivr" not in (await client.get(path)).headers["content-security-policy"]
     assert "/docs" not in (await client.get("/openapi.json")).json()["paths"]
+
+
+async def test_the_document_promises_no_error_that_is_not_a_problem():
+    router = APIRouter()
+
+    @router.get("/things/{number}")
+    async def read(number: int) -> int:
+        return number
+
+    document = create_app(ServiceSettings(name="a"), routers=[router]).openapi()
+    answers = document["paths"]["/things/{number}"]["get"]["responses"]
+    assert list(answers.pop("200")["content"]) == ["application/json"]
+    assert {"429", "503", "default"} <= answers.keys()
+    for answer in answers.values():
+        assert list(answer["content"]) == ["application/problem+json"]

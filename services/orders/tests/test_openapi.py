@@ -4,13 +4,12 @@ import pytest
 from orders.main import app
 
 ROUTES = {
-    ("/v1/orders", "post"): {201, 400, 401, 403, 409, 413, 415, 422, 429, 502, 503, 504},
-    ("/v1/orders", "get"): {200, 400, 401, 404, 422, 429, 503, 504},
-    ("/v1/orders/{order_id}", "get"): {200, 304, 401, 404, 422, 429, 503, 504},
-    ("/v1/orders/{order_id}/cancel", "post"): {
-        *(200, 400, 401, 404, 409, 412, 422, 428, 429, 503, 504)
-    },
+    ("/v1/orders", "post"): {201, 401, 403, 409, 422, 502},
+    ("/v1/orders", "get"): {200, 401, 404, 422},
+    ("/v1/orders/{order_id}", "get"): {200, 304, 401, 404, 422},
+    ("/v1/orders/{order_id}/cancel", "post"): {200, 401, 404, 409, 412, 422, 428},
 }
+ANYWHERE = {400, 413, 415, 429, 500, 503, 504}
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +28,10 @@ def operations(document):
 def test_every_route_lists_its_answers_and_every_error_is_a_problem(document):
     assert operations(document).keys() == ROUTES.keys()
     for route, operation in operations(document).items():
-        assert {int(status) for status in operation["responses"]} == ROUTES[route], route
+        statuses = {int(status) for status in operation["responses"] if status != "default"}
+        assert statuses == ROUTES[route] | ANYWHERE, route
         for status, answer in operation["responses"].items():
-            if int(status) >= 400:
+            if status == "default" or int(status) >= 400:
                 assert list(answer["content"]) == ["application/problem+json"], (route, status)
 
 

@@ -35,6 +35,7 @@ from chassis_core.concerns.tracing import tracer_provider, tracing
 from chassis_core.concerns.trusted_hosts import trusted_hosts
 from chassis_core.docs import docs_page
 from chassis_core.migrations import migrations_of
+from chassis_core.problem import responses_anywhere
 from chassis_core.settings import ServiceSettings
 
 DOCUMENT = "/openapi.json"
@@ -174,6 +175,7 @@ def _app(
         openapi_url=DOCUMENT if shown else None,
         docs_url=None,
         redoc_url=None,
+        responses=responses_anywhere(),
     )
     app.settings = settings
     return app

@@ -185,8 +185,20 @@ class GatewayTimeout(Problem):
 
 def responses(*statuses: int) -> dict[Any, Any]:
     """Return the `responses=` of a route that answers with problems of these statuses."""
-    content = {CONTENT_TYPE: {"schema": _SCHEMA}}
-    return {status: {"description": title(status), "content": content} for status in statuses}
+    return {status: _response(title(status)) for status in statuses}
+
+
+def responses_anywhere() -> dict[Any, Any]:
+    """Return the `responses=` of an app: what its concerns may answer on any route, and the rest.
+
+    The rest is any other problem; without it the framework would promise its own kind of 422.
+    """
+    own = responses(400, 413, 415, 429, 500, 503, 504)
+    return {**own, "default": _response("Any other problem")}
+
+
+def _response(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {CONTENT_TYPE: {"schema": _SCHEMA}}}
 
 
 def title(status: int) -> str:

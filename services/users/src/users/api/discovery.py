@@ -3,7 +3,6 @@
 from typing import Annotated
 
 from chassis_core.preconditions import IfNoneMatch
-from chassis_core.problem import responses
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
 
@@ -57,7 +56,7 @@ CacheControl = Annotated[str, Depends(_cacheable)]
 @router.get(
     "/jwks.json",
     response_model=JsonWebKeySet,
-    responses={304: {"description": "Not Modified"}, **responses(503)},
+    responses={304: {"description": "Not Modified"}},
 )
 async def read_keys(
     identity: CurrentIdentity, known: IfNoneMatch, cache_control: CacheControl

@@ -40,7 +40,7 @@ router = APIRouter(
     prefix="/oauth2",
     tags=["tokens"],
     dependencies=[Depends(guesses), Depends(refuse_repeats), Depends(guesses_of_one)],
-    responses=responses(400, 401, 422, 429, 503),
+    responses=responses(401, 422),
 )
 
 

@@ -22,7 +22,7 @@ registrations = RateLimit("10/minute", by="address", name="registrations")
     "",
     status_code=201,
     dependencies=[Depends(registrations)],
-    responses=responses(400, 409, 415, 422, 429, 503),
+    responses=responses(409, 422),
 )
 async def register_user(
     wanted: Registration, session: Session, identity: CurrentIdentity, response: Response
@@ -33,7 +33,7 @@ async def register_user(
     return Profile.of(user)
 
 
-@router.get("/me", responses=responses(401, 404, 503))
+@router.get("/me", responses=responses(401, 404))
 async def read_me(caller: CurrentUser, session: Session) -> Profile:
     """Return the profile of the user whose token this is."""
     return await _profile(session, _user_id(caller.subject))
@@ -42,7 +42,7 @@ async def read_me(caller: CurrentUser, session: Session) -> Profile:
 @router.get(
     "/{id}",
     dependencies=[Depends(require_scopes("users:read"))],
-    responses=responses(401, 403, 404, 422, 503),
+    responses=responses(401, 403, 404, 422),
 )
 async def read_user(id: UUID, session: Session) -> Profile:  # noqa: A002 - the path's own name
     """Return a user's profile; without the scope, 403 whether or not there is such a user."""
