@@ -7,6 +7,7 @@ from chassis_core import compose
 from chassis_core.concerns.redis import Redis, RedisDown, RedisRefused, RedisSettings, redis
 from chassis_core.testing import Telemetry, running
 from chassis_core.testing.servers import Missing, RedisServer
+from pydantic import ValidationError
 
 DURATION = "redis_command_duration_seconds_count"
 
@@ -116,6 +117,17 @@ async def test_a_service_starts_without_its_redis_and_says_that_it_is_degraded()
         with pytest.raises(RedisDown) as caught:
             await concern.ready()
     assert "hunter2" not in f"{settings!r} {caught.value!r}"
+
+
+@pytest.mark.parametrize("url", ["s3cr3t", "redis://:s3cr3t@h:x", "http://:s3cr3t@h"])
+def test_a_wrong_url_is_refused_and_not_shown(url: str) -> None:
+    with pytest.raises(ValidationError, match="must look like redis://") as failure:
+        RedisSettings.model_validate({"url": url})
+    assert "s3cr3t" not in str(failure.value.errors(include_input=False))
+
+
+def test_an_empty_url_is_none() -> None:
+    assert RedisSettings.model_validate({"url": ""}).url is None
 
 
 async def test_without_a_url_there_is_no_client_and_nothing_to_be_ready() -> None:

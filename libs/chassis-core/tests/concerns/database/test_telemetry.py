@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 from chassis_core.concerns.database import Database, DatabaseSettings
 from chassis_core.concerns.database.telemetry import summarise
@@ -86,3 +88,8 @@ async def test_the_pool_shows_its_state(traced, telemetry: Telemetry) -> None:
 )
 def test_a_summary_names_operation_and_table(statement: str, summary: str) -> None:
     assert summarise(statement)[1] == summary
+
+
+async def test_the_pool_logs_as_the_driver_does_and_not_as_one_of_us(traced) -> None:
+    assert isinstance(traced.engine.pool.logger, logging.Logger)
+    assert traced.engine.pool.logger.name.startswith("sqlalchemy.pool")

@@ -24,6 +24,9 @@ _TARGET = re.compile(r"\b(?:FROM|INTO|UPDATE|TABLE)\s+([\w.\"]+)", re.IGNORECASE
 class MeteredPool(AsyncAdaptedQueuePool):
     """A queue of connections that tells how long each was waited for."""
 
+    # SQLAlchemy names the logger of a pool by it: one of our own would tell of every disposal.
+    __module__ = AsyncAdaptedQueuePool.__module__
+
     metrics: "PoolMetrics | None" = None
 
     def connect(self) -> PoolProxiedConnection:
