@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from chassis_core.redaction import REDACTED, redact, scrub
+from chassis_core.redaction import REDACTED, redact, redact_settings, scrub
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
 
@@ -61,6 +61,19 @@ def test_text_without_a_credential_is_returned_as_it_is():
     assert scrub("order 7 = paid at http://localhost:8002/v1") == (
         "order 7 = paid at http://localhost:8002/v1"
     )
+
+
+def test_settings_are_shown_but_for_texts_under_the_name_of_a_secret():
+    settings = {
+        "tokens": {"access_lifetime": 900, "client_id": "web", "scopes": ["profile"]},
+        "passwords": {"memory": 65_536},
+        "token_cache_size": 4096,
+        "token_types": ["at+jwt"],
+        "password": None,
+    }
+    secret = {"client": {"api_key": "hunter2"}, "hosts": ["redis://:hunter2@h"]}
+    assert redact_settings(settings) == settings
+    assert "hunter2" not in str(redact_settings(secret))
 
 
 def test_a_structure_without_end_is_cut_off():

@@ -28,6 +28,11 @@ def redact(fields: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _field(key, value, 0) for key, value in fields.items()}
 
 
+def redact_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `settings` without secrets: a section or a number is none, whatever its name."""
+    return {name: _setting(name, value) for name, value in settings.items()}
+
+
 def scrub(text: str) -> str:
     """Return `text` with whatever looks like a credential replaced."""
     if _HINTS.search(text) is None:
@@ -38,6 +43,12 @@ def scrub(text: str) -> str:
 def _replace(match: re.Match[str]) -> str:
     kept = match["scheme"] or match["user"] or match["name"] or ""
     return kept + REDACTED
+
+
+def _setting(name: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return redact_settings(value)
+    return _field(name, value, 0) if isinstance(value, str) else _value(value, 0)
 
 
 def _field(key: object, value: Any, depth: int) -> Any:

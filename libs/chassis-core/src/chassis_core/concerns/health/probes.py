@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse
 
 from chassis_core.concern import Concern, ConcernSettings, Service
 from chassis_core.concerns.health.readiness import Readiness, Report
-from chassis_core.redaction import redact
+from chassis_core.redaction import redact_settings
 
 _NO_STORE = {"cache-control": "no-store"}
 
@@ -106,7 +106,7 @@ def health(
         "service": asdict(service) if service else {},
         "chassis_version": version("chassis-core"),
         "python_version": platform.python_version(),
-        "settings": redact(settings_document or {}),
+        "settings": redact_settings(settings_document or {}),
     }
     probes = Health(readiness, about)
     return Concern(
