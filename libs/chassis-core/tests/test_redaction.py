@@ -50,7 +50,9 @@ def test_a_value_that_looks_like_a_credential_is_cut_out_of_text(text):
         assert secret not in clean
 
 
-@pytest.mark.parametrize("part", ["://", "://a:", "://a:b ", "-eyJ", "-eyJaaaaaaaa", "bearer ", "a="])
+@pytest.mark.parametrize(
+    "part", ["://", "://a:", "://a:b ", "-eyJ", "-eyJaaaaaaaa", "bearer ", "a="]
+)
 def test_the_time_grows_with_the_text_whatever_is_in_it(part):
     begun = time.thread_time()
     scrub(part * 100_000)
