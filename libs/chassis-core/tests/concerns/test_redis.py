@@ -1,9 +1,10 @@
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from chassis_core import compose
+from chassis_core import compose, context
 from chassis_core.concerns.redis import Redis, RedisDown, RedisRefused, RedisSettings, redis
 from chassis_core.testing import Telemetry, running
 from chassis_core.testing.servers import Missing, RedisServer
@@ -55,6 +56,22 @@ async def test_a_killed_redis_fails_at_once_and_is_used_again_when_it_is_back(
     await comes_back(store)
     assert not store.down
     assert telemetry.sample("redis_breaker_open") == 0
+
+
+async def test_the_end_of_an_outage_belongs_to_no_request(
+    store: Redis, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[context.RequestContext | None] = []
+    told = logging.getLogger("chassis_core.concerns.redis.client")
+    monkeypatch.setattr(told, "info", lambda *_: seen.append(context.current()))
+    token = context.enter(context.RequestContext("r-1"))
+    server.kill()
+    with pytest.raises(RedisDown):
+        await store.execute("GET", "key")
+    server.start()
+    await comes_back(store)
+    context.leave(token)
+    assert seen == [None]
 
 
 async def test_a_hung_redis_takes_one_timeout_once_and_then_nothing(

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context, copy_context
 from typing import Any
 
 from opentelemetry.trace import Tracer
@@ -40,6 +41,7 @@ class Redis:
         self._failed_at: float | None = None
         self._outage = False
         self._probe: asyncio.Task[None] | None = None
+        self._outside = Context()
         self._commands = Commands(registry, tracer)
         self._breaker = Gauge(
             "redis_breaker_open", "1 while a failed Redis is left alone.", registry=registry
@@ -86,6 +88,7 @@ class Redis:
     async def open(self) -> None:
         """Connect ahead of the first request; a Redis that is away does not stop the start."""
         self._free = asyncio.Semaphore(self._settings.max_connections)
+        self._outside = copy_context()
         if self.client is not None:
             self._failed_at = time.monotonic()
             await self._probe_once()
@@ -125,7 +128,9 @@ class Redis:
     def _probe_when_due(self) -> None:
         due = (self._failed_at or 0) + self._settings.recheck
         if time.monotonic() >= due and (self._probe is None or self._probe.done()):
-            self._probe = asyncio.create_task(self._probe_once())
+            # Of no request: its line in the log may come when that has long been answered.
+            probe, outside = self._probe_once(), self._outside.copy()
+            self._probe = asyncio.create_task(probe, context=outside)
 
     async def _probe_once(self) -> None:
         try:
