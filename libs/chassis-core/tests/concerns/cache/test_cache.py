@@ -1,10 +1,11 @@
 import asyncio
+import time
 from typing import Any
 
 import pytest
-from chassis_core import compose
+from chassis_core import compose, context
 from chassis_core.concerns.cache import Cache, CacheSettings, cache
-from chassis_core.problem import NotFound
+from chassis_core.problem import GatewayTimeout, NotFound
 from chassis_core.testing import Telemetry, running
 from fastapi import APIRouter
 from pydantic import BaseModel
@@ -85,6 +86,31 @@ async def test_a_failed_load_fails_for_all_who_wait_and_is_tried_again_after(mak
         with pytest.raises(NotFound):
             await values.get_or_set("k", 60, str, fail)
     assert await values.get_or_set("k", 60, str, source) == "value"
+
+
+async def test_a_load_that_ran_out_of_time_is_done_again_for_those_who_have_more(make: Any) -> None:
+    values, loads, began = make(), 0, asyncio.Event()
+
+    async def load() -> str:
+        nonlocal loads
+        loads += 1
+        began.set()
+        left = context.current().time_left()
+        await asyncio.sleep(min(left, 0.3))
+        if left < 0.3:
+            raise GatewayTimeout
+        return "value"
+
+    async def ask(seconds: float) -> str:
+        deadline = time.monotonic() + seconds
+        context.enter(context.RequestContext("r", deadline=deadline))
+        return await values.get_or_set("k", 60, str, load)
+
+    hurried = asyncio.create_task(ask(0.2))
+    await began.wait()
+    assert await asyncio.gather(ask(60), ask(60)) == ["value", "value"]
+    assert isinstance(hurried.exception(), GatewayTimeout)
+    assert loads == 2
 
 
 async def test_an_invalidated_value_is_gone_when_the_call_returns(make: Any) -> None:

@@ -13,6 +13,7 @@ from chassis_core.concerns.cache.metrics import CacheMetrics
 from chassis_core.concerns.cache.settings import CacheSettings
 from chassis_core.concerns.cache.shapes import Shapes, short
 from chassis_core.concerns.cache.store import CacheStore, Found, MemoryStore, Place
+from chassis_core.problem import GatewayTimeout
 
 T = TypeVar("T")
 Loader = Callable[[], Awaitable[T]]
@@ -87,8 +88,7 @@ class Cache:
                     self._flights.join(load, found, token)
                 self._metrics.count(namespace, "hit" if found.fresh else "stale")
                 return value
-        body = await asyncio.shield(self._flights.join(load, found, token))
-        loaded: T = adapter.validate_json(body)
+        loaded: T = adapter.validate_json(await self._loaded(load, found, token))
         return loaded
 
     async def invalidate(self, namespace: str, key: str | None = None) -> None:
@@ -106,6 +106,18 @@ class Cache:
     async def aclose(self) -> None:
         """Stop the loads in flight."""
         await self._flights.aclose()
+
+    async def _loaded(self, load: Load, found: Found, token: str) -> bytes:
+        while found.body is None:
+            flight = self._flights.join(load, found, token)
+            try:
+                return await asyncio.shield(flight.task)
+            except GatewayTimeout:
+                # Else one who asks with little time could fail all who ask at the same moment.
+                if not flight.was_hurried():
+                    raise
+            found = await self._ask(load.place, token)
+        return found.body
 
     async def _ask(self, place: Place, token: str) -> Found:
         try:

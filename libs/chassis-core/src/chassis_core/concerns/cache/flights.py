@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
+from chassis_core import context
 from chassis_core.concerns.cache.metrics import CacheMetrics
 from chassis_core.concerns.cache.settings import CacheSettings
 from chassis_core.concerns.cache.store import CacheStore, Found, Place
@@ -16,6 +18,8 @@ log = logging.getLogger(__name__)
 
 POLL = 0.02
 """Seconds between looks at a value that another process loads."""
+HURRY = 0.1
+"""Seconds before its deadline from which on a load may give up for lack of time."""
 
 
 class Load(NamedTuple):
@@ -26,6 +30,18 @@ class Load(NamedTuple):
     loader: Callable[[], Awaitable[Any]]
     ttl: float
     stale: float
+
+
+class Flight(NamedTuple):
+    """A load under way, and the deadline of the request that started it."""
+
+    task: asyncio.Task[bytes]
+    deadline: float
+
+    def was_hurried(self) -> bool:
+        """Whether its time is over, and the request that runs now has more."""
+        over = time.monotonic() > self.deadline - HURRY
+        return over and _deadline() > self.deadline + HURRY
 
 
 class Flights:
@@ -50,19 +66,20 @@ class Flights:
         self._store = store
         self._read = read
         self._metrics = metrics
-        self._flights: dict[tuple[Place, str, str], asyncio.Task[bytes]] = {}
+        self._flights: dict[tuple[Place, str, str], Flight] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def join(self, load: Load, found: Found, token: str) -> asyncio.Task[bytes]:
+    def join(self, load: Load, found: Found, token: str) -> Flight:
         """Return the load of a value: the one in flight, or a new one."""
-        flight = (load.place, found.generation, found.owner)
+        key = (load.place, found.generation, found.owner)
         # The owner of the lease always loads: whoever came before it waits for its value.
-        if found.owner != token and (waiting := self._flights.get(flight)) is not None:
+        if found.owner != token and (waiting := self._flights.get(key)) is not None:
             self._metrics.count(load.place.namespace, "wait")
             return waiting
-        task = self._flights[flight] = self._start(self._land(load, found, token))
-        task.add_done_callback(lambda done: self._landed(flight, done))
-        return task
+        task = self._start(self._land(load, found, token))
+        flight = self._flights[key] = Flight(task, _deadline())
+        task.add_done_callback(lambda done: self._landed(key, done))
+        return flight
 
     def abandon(self, place: Place, token: str) -> None:
         """Give back the lease of a reader that has gone, if its question had won one."""
@@ -80,9 +97,9 @@ class Flights:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _landed(self, flight: tuple[Place, str, str], task: asyncio.Task[bytes]) -> None:
-        if self._flights.get(flight) is task:
-            del self._flights[flight]
+    def _landed(self, key: tuple[Place, str, str], task: asyncio.Task[bytes]) -> None:
+        if (flight := self._flights.get(key)) is not None and flight.task is task:
+            del self._flights[key]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.debug("cache_load_failed", extra={"reason": repr(error)})
 
@@ -127,3 +144,8 @@ class Flights:
             await self._store.release(place, found)
         except ConnectionError:
             self._metrics.count(place.namespace, "error")
+
+
+def _deadline() -> float:
+    request = context.current()
+    return float("inf") if request is None or request.deadline is None else request.deadline
