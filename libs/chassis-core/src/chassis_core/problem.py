@@ -27,6 +27,8 @@ from chassis_core import context
 CONTENT_TYPE = "application/problem+json"
 REFUSAL = "chassis.refusal"
 """Scope key of a request that the HTTP protocol refused: the problem to answer with."""
+_RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Phrases that Python has under an older name before 3.13."""
 _TEXT = {"type": "string"}
 _SCHEMA: dict[str, Any] = {
     "title": "Problem",
@@ -204,7 +206,7 @@ def _response(description: str) -> dict[str, Any]:
 def title(status: int) -> str:
     """Return the standard phrase of an HTTP status (RFC 9110 §15)."""
     try:
-        return HTTPStatus(status).phrase
+        return _RENAMED.get(status) or HTTPStatus(status).phrase
     except ValueError:
         return "Error"
 

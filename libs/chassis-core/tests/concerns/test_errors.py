@@ -149,6 +149,11 @@ async def test_an_empty_body_is_no_json(client):
     assert (await client.post("/body")).status_code == 422
 
 
+async def test_a_problem_has_the_title_of_rfc_9110_on_every_python(client):
+    answer = await client.post("/body", json={})
+    assert (answer.json()["title"], answer.reason_phrase) == ("Unprocessable Content",) * 2
+
+
 async def test_a_huge_invalid_body_gets_a_small_answer(client):
     answer = await client.post("/body", json={f"k{n}" * 50: n for n in range(5000)})
     assert answer.status_code == 422

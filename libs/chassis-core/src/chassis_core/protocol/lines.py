@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from http import HTTPStatus
 
+from chassis_core.problem import title
+
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FORBIDDEN = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding", b"connection"})
@@ -39,6 +41,6 @@ def _header_line(name: bytes, value: bytes) -> tuple[bytes, bytes | None]:
 # protocol's time.
 _kept_header_line = lru_cache(maxsize=512)(_header_line)
 _STATUS = {
-    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, status.phrase.encode())
+    status.value: b"HTTP/1.1 %d %b\r\n" % (status.value, title(status).encode())
     for status in HTTPStatus
 }
