@@ -55,6 +55,7 @@ async def test_the_password_is_kept_as_argon2id_only(api, database):
         ({"name": ""}, "/name"),
         ({"name": "   "}, "/name"),
         ({"name": "Ann\r\nX-Evil: 1"}, "/name"),
+        ({"name": "Ann\x9b31m"}, "/name"),
         ({"name": "n" * 101}, "/name"),
         ({"roles": ["admin"]}, "/roles"),
         ({"id": "00000000-0000-7000-8000-000000000000"}, "/id"),

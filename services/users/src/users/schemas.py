@@ -19,7 +19,7 @@ Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=LONGEST_EMAIL
 Name = Annotated[
     str,
     StringConstraints(
-        pattern=r"^[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]*$",
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$",
         max_length=100,
     ),
 ]
