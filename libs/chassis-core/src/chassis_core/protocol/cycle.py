@@ -11,7 +11,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from chassis_core.concerns.errors import RECORDED
 from chassis_core.concerns.load import PLACE
 from chassis_core.problem import REFUSAL, InternalError, Problem, Unavailable, respond
-from chassis_core.protocol.lines import header_line, status_line
+from chassis_core.protocol.answer import Answer, Headers
 
 LARGE = 65_536
 """Bytes of a body that are not worth a copy."""
@@ -50,10 +50,8 @@ class Cycle:
     """
 
     __slots__ = (
-        "_bodiless",
-        "_body_left",
+        "_answer",
         "_broken_off",
-        "_chunked",
         "_connection",
         "_dated",
         "_head",
@@ -81,9 +79,7 @@ class Cycle:
         self._dated = dated
         self.expects = expects
         self._broken_off: Problem | None = None
-        self._chunked = self._bodiless = False
         self._head = b""
-        self._body_left: int | None = None
         self.message_event = asyncio.Event()
         self.body = bytearray()
         self.more_body = True
@@ -175,31 +171,12 @@ class Cycle:
         finally:
             place.resume()
 
-    def _start(self, status: int, headers: Any) -> None:
-        lines = [status_line(status)]
-        closes = False
-        for name, value in (*self._dated, *headers):
-            line, framing = header_line(name, value)
-            lines.append(line)
-            if framing is None:
-                continue
-            if framing == b"content-length":
-                self._body_left = int(value)
-            elif framing == b"transfer-encoding":
-                self._chunked = value.lower() == b"chunked"
-            elif b"close" in value.lower():
-                closes, self.keep_alive = True, False
-        if not (self.keep_alive or closes):
-            lines.append(b"connection: close\r\n")
-        if self.scope["method"] == "HEAD" or status in {204, 304}:
-            self._bodiless = True
-        elif self._body_left is None and not self._chunked and self.scope["http_version"] == "1.1":
-            self._chunked = True
-            lines.append(b"transfer-encoding: chunked\r\n")
+    def _start(self, status: int, headers: Headers) -> None:
         self.response_started, self.expects = True, False
-        lines.append(b"\r\n")
+        self._answer = answer = Answer(self.scope, keep_alive=self.keep_alive)
         # Most answers are complete in the same breath: then one call to the system sends it all.
-        self._head = b"".join(lines)
+        self._head = answer.head(status, (*self._dated, *headers))
+        self.keep_alive = answer.keep_alive
         asyncio.get_running_loop().call_soon(self._send_head)
 
     def _send_head(self) -> None:
@@ -208,25 +185,14 @@ class Cycle:
             self._connection.write(head)
 
     def _continue(self, body: bytes, *, last: bool) -> None:
-        framed = b"" if self._bodiless else self._framed(body, last=last)
+        part = self._answer.part(body, last=last)
+        if len(part) > LARGE:
+            self._send_head()
         head, self._head = self._head, b""
-        if len(framed) > LARGE:
-            self._connection.write(head)
-            head = b""
-        self._connection.write(head + framed)
+        self._connection.write(head + part)
         if last:
             self.response_complete = True
             self.message_event.set()
             if not self.keep_alive:
                 self._connection.close()
             self._connection.on_response_complete()
-
-    def _framed(self, body: bytes, *, last: bool) -> bytes:
-        if self._chunked:
-            chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            return chunk + b"0\r\n\r\n" if last else chunk
-        if self._body_left is not None:
-            self._body_left -= len(body)
-            if self._body_left < 0 or (last and self._body_left):
-                raise RuntimeError("the answer is not as long as its Content-Length")
-        return body
