@@ -22,6 +22,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from chassis_core.concern import Concern, ConcernSettings, Layer, Service, http_route
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+UNMATCHED = ("_OTHER", "unmatched")
+"""Method and route of a request that no route takes."""
+STRANGERS = (400, 404, 405)
+"""Statuses that such requests are answered with: there from the start, so that the first counts."""
 ABANDONED = 499
 
 
@@ -40,8 +44,8 @@ class MetricsMiddleware:
     """Times each request into `http_server_request_duration_seconds` (OTel semantic conventions).
 
     The route label is the route's template, or `unmatched` where no route takes the path or its
-    method; the method is one of seven, or `_OTHER`: so strangers cannot make series at will. A
-    request whose client left before an answer began counts as status 499.
+    method, and then the method is `_OTHER`, as is one that is not known: so strangers cannot make
+    series at will. A request whose client left before an answer began counts as status 499.
     """
 
     def __init__(
@@ -65,6 +69,8 @@ class MetricsMiddleware:
             "http_server_active_requests", "HTTP requests in flight.", registry=registry
         )
         self._children: dict[tuple[str, str, int], Histogram] = {}
+        for status in STRANGERS:
+            self._child(*UNMATCHED, status)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve and time one request."""
@@ -92,13 +98,17 @@ class MetricsMiddleware:
             self._observe(scope, status, time.perf_counter() - start)
 
     def _observe(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in KNOWN_METHODS else "_OTHER"
-        route = None if status == HTTPStatus.METHOD_NOT_ALLOWED else http_route(scope)
-        key = (method, route or "unmatched", status)
-        child = self._children.get(key)
-        if child is None:
+        method, route = UNMATCHED
+        if status != HTTPStatus.METHOD_NOT_ALLOWED and (matched := http_route(scope)):
+            route = matched
+            method = scope["method"] if scope["method"] in KNOWN_METHODS else method
+        self._child(method, route, status).observe(seconds, _exemplar())
+
+    def _child(self, method: str, route: str, status: int) -> Histogram:
+        key = (method, route, status)
+        if (child := self._children.get(key)) is None:
             child = self._children[key] = self._duration.labels(*map(str, key))
-        child.observe(seconds, _exemplar())
+        return child
 
 
 def _exemplar() -> dict[str, str] | None:
