@@ -19,6 +19,8 @@ _STANDARD_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {
 _SERVER = ("uvicorn", "uvicorn.error", "uvicorn.access")
 # These tell whole URLs, query secrets included, or every statement, at INFO.
 _CHATTY = ("httpx2", "httpcore2", "aiosqlite", "alembic.runtime.migration", "sqlalchemy.pool")
+# This warns of each malformed form: strangers could fill the log.
+_ALARMED = ("python_multipart",)
 
 
 class _Sink:
@@ -90,9 +92,10 @@ def bridged(pipeline: Pipeline) -> Iterator[None]:
     bridge = _Bridge(pipeline)
     before = root.level
     restore = [_take_over(logging.getLogger(name)) for name in _SERVER]
-    quieted = [logging.getLogger(name) for name in _CHATTY if not logging.getLogger(name).level]
+    levels = dict.fromkeys(_CHATTY, logging.WARNING) | dict.fromkeys(_ALARMED, logging.ERROR)
+    quieted = [logging.getLogger(name) for name in levels if not logging.getLogger(name).level]
     for logger in quieted:
-        logger.setLevel(logging.WARNING)
+        logger.setLevel(levels[logger.name])
     root.addHandler(bridge)
     root.setLevel(min(b.level for b in _bridges()))
     try:
