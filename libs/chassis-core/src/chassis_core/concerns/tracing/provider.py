@@ -77,14 +77,10 @@ class CountedExporter(SpanExporter):
 
 
 class CountedProcessor(BatchSpanProcessor):
-    """A bounded queue of spans; while the collector is slow or gone, each new one pushes one out.
-
-    Raises:
-        ValueError: OTEL_BSP_MAX_QUEUE_SIZE is not a number.
-    """
+    """A bounded queue: while the collector is slow or gone, each new span pushes one out."""
 
     def __init__(self, exporter: CountedExporter) -> None:
-        self._room = int(os.environ.get("OTEL_BSP_MAX_QUEUE_SIZE") or 2048)
+        self._room: int = self._default_max_queue_size()  # type: ignore[no-untyped-call] # the SDK's
         self._counted = exporter
         self._kept = 0
         super().__init__(exporter, max_queue_size=self._room)
