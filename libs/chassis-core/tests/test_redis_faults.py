@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx2
 import pytest
 from chassis_core import Cache, RateLimit, ServiceSettings, create_app
 from chassis_core.testing import Proxy, Telemetry, eventually, running
-from chassis_core.testing.servers import Missing, RedisServer
+from chassis_core.testing.servers import RedisServer
 from fastapi import APIRouter, Depends
 from pydantic_settings import SettingsConfigDict
 
@@ -43,16 +43,6 @@ async def cached(cache: Cache) -> str:
 class Settings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="FAULTS_")
     name: str = "faults"
-
-
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    try:
-        server = RedisServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with server:
-        yield server
 
 
 class Load:
@@ -95,8 +85,8 @@ async def loaded(client: httpx2.AsyncClient) -> AsyncIterator[Load]:
 
 
 @asynccontextmanager
-async def serving(server: RedisServer, telemetry: Telemetry) -> AsyncIterator[tuple]:  # type: ignore[type-arg]
-    async with Proxy(server.port) as proxy:
+async def serving(own_redis: RedisServer, telemetry: Telemetry) -> AsyncIterator[tuple]:  # type: ignore[type-arg]
+    async with Proxy(own_redis.port) as proxy:
         settings = Settings(
             redis={"url": f"redis://127.0.0.1:{proxy.port}", "timeout": TIMEOUT},  # type: ignore[arg-type]
             rate_limit={"default": "100000/second"},  # type: ignore[arg-type]
@@ -108,26 +98,26 @@ async def serving(server: RedisServer, telemetry: Telemetry) -> AsyncIterator[tu
             yield client, proxy
 
 
-def break_it(fault: str, server: RedisServer, proxy: Proxy) -> None:
+def break_it(fault: str, own_redis: RedisServer, proxy: Proxy) -> None:
     if fault == "slow":
         proxy.delay = 2 * TIMEOUT
     elif fault == "black hole":
         proxy.hold()
     else:
-        {"kill": server.kill, "pause": server.pause}[fault]()
+        {"kill": own_redis.kill, "pause": own_redis.pause}[fault]()
 
 
-def mend(fault: str, server: RedisServer, proxy: Proxy) -> None:
+def mend(fault: str, own_redis: RedisServer, proxy: Proxy) -> None:
     proxy.heal()
     if fault in {"kill", "pause"}:
-        {"kill": server.start, "pause": server.resume}[fault]()
+        {"kill": own_redis.start, "pause": own_redis.resume}[fault]()
 
 
 @pytest.mark.parametrize("fault", ["kill", "pause", "slow", "black hole"])
 async def test_no_request_fails_or_waits_while_redis_is(
-    fault: str, server: RedisServer, telemetry: Telemetry
+    fault: str, own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
-    async with serving(server, telemetry) as (client, proxy):
+    async with serving(own_redis, telemetry) as (client, proxy):
 
         async def shared() -> bool:
             return (await client.get("/closed")).status_code == 200
@@ -135,11 +125,11 @@ async def test_no_request_fails_or_waits_while_redis_is(
         await eventually(shared)
         async with loaded(client) as good:
             await asyncio.sleep(1)
-        break_it(fault, server, proxy)
+        break_it(fault, own_redis, proxy)
         async with loaded(client) as bad:
             await asyncio.sleep(3)
             ready = await client.get("/readyz")
-        mend(fault, server, proxy)
+        mend(fault, own_redis, proxy)
         start = time.perf_counter()
         await eventually(shared, within=5)
         recovered = time.perf_counter() - start
@@ -172,22 +162,22 @@ async def test_no_request_fails_or_waits_while_redis_is(
 
 
 async def test_a_redis_that_restarts_or_forgets_everything_is_no_fault_at_all(
-    server: RedisServer, telemetry: Telemetry
+    own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
-    async with serving(server, telemetry) as (client, _), loaded(client) as load:
+    async with serving(own_redis, telemetry) as (client, _), loaded(client) as load:
         for _ in range(3):
             await asyncio.sleep(0.3)
-            server_commands(server, "FLUSHALL", "SCRIPT FLUSH")
-        await asyncio.to_thread(server.restart)
+            server_commands(own_redis, "FLUSHALL", "SCRIPT FLUSH")
+        await asyncio.to_thread(own_redis.restart)
         await asyncio.sleep(1)
     for path in ("/limited", "/cached"):
         assert set(load.statuses(path)) == {200}
     print(f"restart and 3 x FLUSHALL: {dict(load.statuses('/closed'))} where it fails closed")
 
 
-def server_commands(server: RedisServer, *commands: str) -> None:
+def server_commands(own_redis: RedisServer, *commands: str) -> None:
     import redis
 
-    with redis.Redis.from_url(server.url) as client:
+    with redis.Redis.from_url(own_redis.url) as client:
         for command in commands:
             client.execute_command(*command.split())

@@ -1,31 +1,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from chassis_core import compose, context
 from chassis_core.concerns.redis import Redis, RedisDown, RedisRefused, RedisSettings, redis
 from chassis_core.testing import Telemetry, running
-from chassis_core.testing.servers import Missing, RedisServer
+from chassis_core.testing.servers import RedisServer
 from pydantic import ValidationError
 
 DURATION = "redis_command_duration_seconds_count"
 
 
 @pytest.fixture
-def server() -> Iterator[RedisServer]:
-    try:
-        server = RedisServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with server:
-        yield server
-
-
-@pytest.fixture
-async def store(server: RedisServer, telemetry: Telemetry) -> AsyncIterator[Redis]:
-    settings = RedisSettings(url=server.url, recheck=0.2)  # type: ignore[arg-type]
+async def store(own_redis: RedisServer, telemetry: Telemetry) -> AsyncIterator[Redis]:
+    settings = RedisSettings(url=own_redis.url, recheck=0.2)  # type: ignore[arg-type]
     store = Redis(settings, registry=telemetry.registry)
     await store.open()
     yield store
@@ -44,40 +34,40 @@ async def comes_back(store: Redis) -> None:
 
 
 async def test_a_killed_redis_fails_at_once_and_is_used_again_when_it_is_back(
-    store: Redis, server: RedisServer, telemetry: Telemetry
+    store: Redis, own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
     await store.execute("SET", "key", "before")
-    server.kill()
+    own_redis.kill()
     with pytest.raises(RedisDown):
         await store.execute("GET", "key")
     assert store.down
     assert telemetry.sample("redis_breaker_open") == 1
-    server.start()
+    own_redis.start()
     await comes_back(store)
     assert not store.down
     assert telemetry.sample("redis_breaker_open") == 0
 
 
 async def test_the_end_of_an_outage_belongs_to_no_request(
-    store: Redis, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    store: Redis, own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[context.RequestContext | None] = []
     told = logging.getLogger("chassis_core.concerns.redis.client")
     monkeypatch.setattr(told, "info", lambda *_: seen.append(context.current()))
     token = context.enter(context.RequestContext("r-1"))
-    server.kill()
+    own_redis.kill()
     with pytest.raises(RedisDown):
         await store.execute("GET", "key")
-    server.start()
+    own_redis.start()
     await comes_back(store)
     context.leave(token)
     assert seen == [None]
 
 
 async def test_a_hung_redis_takes_one_timeout_once_and_then_nothing(
-    store: Redis, server: RedisServer, telemetry: Telemetry
+    store: Redis, own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
-    server.pause()
+    own_redis.pause()
     start = time.perf_counter()
     for _ in range(200):
         with pytest.raises(RedisDown):
@@ -86,14 +76,14 @@ async def test_a_hung_redis_takes_one_timeout_once_and_then_nothing(
     # The bound is far below 200 timeouts of 0.1 s, and far above one on a busy machine.
     assert held < 2
     assert telemetry.sample(DURATION, command="GET", outcome="timeout") == 1
-    server.resume()
+    own_redis.resume()
     await comes_back(store)
 
 
 async def test_commands_in_flight_when_redis_hangs_all_end_in_about_one_timeout(
-    store: Redis, server: RedisServer
+    store: Redis, own_redis: RedisServer
 ) -> None:
-    server.pause()
+    own_redis.pause()
     start = time.perf_counter()
     answers = await asyncio.gather(
         *(store.execute("GET", "key") for _ in range(100)), return_exceptions=True
@@ -105,7 +95,7 @@ async def test_commands_in_flight_when_redis_hangs_all_end_in_about_one_timeout(
 async def test_a_late_answer_is_never_read_by_another_command(store: Redis) -> None:
     for i in range(20):
         await store.execute("SET", f"key-{i}", str(i))
-    wrong = 0
+    read = []
     for i in range(200):
         task = asyncio.create_task(store.execute("GET", f"key-{i % 20}"))
         for _ in range(i % 7):
@@ -114,8 +104,11 @@ async def test_a_late_answer_is_never_read_by_another_command(store: Redis) -> N
         answers = await asyncio.gather(
             task, *(store.execute("GET", f"key-{k}") for k in range(3)), return_exceptions=True
         )
-        wrong += answers[1:] != [b"0", b"1", b"2"]
-    assert wrong == 0
+        read += zip(answers[1:], [b"0", b"1", b"2"], strict=True)
+    # A machine that does other things may let a command take too long: that is no wrong answer.
+    answered = [(found, own) for found, own in read if isinstance(found, bytes)]
+    assert len(answered) > len(read) / 2
+    assert all(found == own for found, own in answered)
 
 
 async def test_a_refused_command_is_an_error_that_does_not_make_redis_down(store: Redis) -> None:
@@ -156,10 +149,10 @@ async def test_without_a_url_there_is_no_client_and_nothing_to_be_ready() -> Non
 
 
 async def test_a_command_has_a_span_only_within_a_recorded_one(
-    server: RedisServer, telemetry: Telemetry
+    own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
     tracer = telemetry.provider.get_tracer("test")
-    store = Redis(RedisSettings(url=server.url), tracer=tracer)  # type: ignore[arg-type]
+    store = Redis(RedisSettings(url=own_redis.url), tracer=tracer)  # type: ignore[arg-type]
     await store.ping()
     with tracer.start_as_current_span("parent") as parent:
         await store.execute("GET", "a-secret-key")

@@ -65,7 +65,7 @@ async def main(faults: list[str]) -> dict[str, Any]:
         settings = Settings(
             database={"url": postgres.url},
             rate_limit={"default": None},
-            load={"max_lag": 10},
+            load={"max_slowdown": 1000},
         )
         app = create_app(settings, routers=[router], registry=registry)
         async with running(app, timeout=60) as http:

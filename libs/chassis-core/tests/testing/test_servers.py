@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import redis
 from chassis_core.testing import stores
-from chassis_core.testing.servers import Missing, PostgresServer, RedisServer, execute
+from chassis_core.testing.servers import PostgresServer, RedisServer, execute
 from chassis_core.testing.servers import postgres as postgres_server
 from chassis_core.testing.servers.process import family
 from redis.exceptions import ConnectionError as Refused
@@ -23,8 +23,8 @@ time.sleep(60)
 """
 
 
-def client_of(server: RedisServer) -> redis.Redis:
-    return redis.Redis.from_url(server.url, socket_timeout=0.2, retry=None)
+def client_of(own_redis: RedisServer) -> redis.Redis:
+    return redis.Redis.from_url(own_redis.url, socket_timeout=0.2, retry=None)
 
 
 def gone(pid: int) -> bool:
@@ -34,46 +34,36 @@ def gone(pid: int) -> bool:
         return True
 
 
-@pytest.fixture
-def server():
-    try:
-        made = RedisServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with made:
-        yield made
-
-
-def test_a_server_can_hang_and_go_on(server: RedisServer) -> None:
-    with client_of(server) as client:
+def test_a_server_can_hang_and_go_on(own_redis: RedisServer) -> None:
+    with client_of(own_redis) as client:
         assert client.ping()
-        server.pause()
+        own_redis.pause()
         with pytest.raises(NoAnswer):
             client.ping()
-        server.resume()
+        own_redis.resume()
         assert client.ping()
 
 
-def test_a_server_can_be_lost_and_come_back_on_its_port(server: RedisServer) -> None:
-    with client_of(server) as client:
+def test_a_server_can_be_lost_and_come_back_on_its_port(own_redis: RedisServer) -> None:
+    with client_of(own_redis) as client:
         assert client.ping()
-        server.kill()
+        own_redis.kill()
         with pytest.raises(Refused):
             client.ping()
-        server.start()
+        own_redis.start()
         assert client.ping()
 
 
-def test_a_server_leaves_neither_process_nor_file(server: RedisServer) -> None:
-    pids = server._family()
-    server.pause()
-    server.close()
+def test_a_server_leaves_neither_process_nor_file(own_redis: RedisServer) -> None:
+    pids = own_redis._family()
+    own_redis.pause()
+    own_redis.close()
     assert all(gone(pid) for pid in pids)
-    assert not server.folder.exists()
+    assert not own_redis.folder.exists()
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_a_server_does_not_outlive_tests_that_are_killed(server, end: signal.Signals) -> None:
+def test_a_server_does_not_outlive_tests_that_are_killed(own_redis, end: signal.Signals) -> None:
     command = [sys.executable, "-c", LEFT_ALONE]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as tests:
         assert tests.stdout is not None

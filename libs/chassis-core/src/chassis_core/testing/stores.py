@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
 from chassis_core.testing.servers import Missing, PostgresServer, RedisServer, fresh_database
 from chassis_core.testing.servers import postgres as postgres_server
 from chassis_core.testing.servers import redis as redis_server
+
+Kind = TypeVar("Kind", PostgresServer, RedisServer)
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +38,12 @@ def redis_url(_redis: str) -> str:
     return _redis
 
 
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    """A Redis server of this test alone, to kill, to pause and to start again."""
+    yield from _server(RedisServer)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database, once on each store."""
@@ -44,13 +53,18 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
-def _served(kind: type[PostgresServer | RedisServer], environment: str) -> Iterator[str]:
+def _served(kind: type[Kind], environment: str) -> Iterator[str]:
     if given := os.environ.get(environment):
         yield given
         return
+    for server in _server(kind):
+        yield server.url
+
+
+def _server(kind: type[Kind]) -> Iterator[Kind]:
     try:
         server = kind()
     except Missing as missing:
         pytest.skip(str(missing))
     with server:
-        yield server.url
+        yield server

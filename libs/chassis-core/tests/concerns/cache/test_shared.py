@@ -1,6 +1,5 @@
 import asyncio
 import multiprocessing
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -8,7 +7,7 @@ from chassis_core.concerns.cache import CacheSettings, RedisStore
 from chassis_core.concerns.cache.cache import Cache
 from chassis_core.concerns.redis import Redis, RedisSettings
 from chassis_core.testing import Telemetry
-from chassis_core.testing.servers import Missing, RedisServer
+from chassis_core.testing.servers import RedisServer
 
 pytestmark = pytest.mark.alone
 
@@ -112,21 +111,11 @@ async def test_keys_name_the_service_the_schema_and_the_generation_and_all_value
     await redis.aclose()
 
 
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    try:
-        server = RedisServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with server:
-        yield server
-
-
 @pytest.mark.parametrize("fault", ["kill", "pause"])
 async def test_without_redis_every_answer_is_computed_and_none_fails(
-    fault: str, server: RedisServer, telemetry: Telemetry
+    fault: str, own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
-    redis, values = shared(server.url, telemetry, timeout=0.1)
+    redis, values = shared(own_redis.url, telemetry, timeout=0.1)
     loads = 0
 
     async def load() -> str:
@@ -135,7 +124,7 @@ async def test_without_redis_every_answer_is_computed_and_none_fails(
         return "value"
 
     await values.get_or_set("k", 60, str, load, namespace="n")
-    getattr(server, fault)()
+    getattr(own_redis, fault)()
     answers = [await values.get_or_set("k", 60, str, load, namespace="n") for _ in range(20)]
     await values.aclose()
     await redis.aclose()
@@ -145,19 +134,19 @@ async def test_without_redis_every_answer_is_computed_and_none_fails(
 
 
 async def test_an_invalidation_during_an_outage_is_done_before_the_next_read(
-    server: RedisServer,
+    own_redis: RedisServer,
 ) -> None:
-    redis, values = shared(server.url, timeout=0.1)
+    redis, values = shared(own_redis.url, timeout=0.1)
     current = "old"
 
     async def load() -> str:
         return current
 
     assert await values.get_or_set("k", 60, str, load, namespace="n") == "old"
-    server.pause()
+    own_redis.pause()
     current = "new"
     await values.invalidate("n", "k")
-    server.resume()
+    own_redis.resume()
     async with asyncio.timeout(5):
         while True:
             assert await values.get_or_set("k", 60, str, load, namespace="n") == "new"

@@ -1,6 +1,5 @@
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 from chassis_core import compose
@@ -8,7 +7,7 @@ from chassis_core.concerns.errors import errors
 from chassis_core.concerns.rate_limit import RateLimit, RateLimitSettings, rate_limit
 from chassis_core.concerns.redis import Redis, RedisSettings, redis
 from chassis_core.testing import Telemetry, running
-from chassis_core.testing.servers import Missing, RedisServer
+from chassis_core.testing.servers import RedisServer
 from fastapi import APIRouter, Depends, FastAPI
 
 pytestmark = pytest.mark.alone
@@ -31,18 +30,8 @@ async def closed() -> dict[str, str]:
     return {}
 
 
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    try:
-        server = RedisServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with server:
-        yield server
-
-
-def app(server: RedisServer, telemetry: Telemetry) -> FastAPI:
-    settings = RedisSettings(url=server.url, recheck=0.2)  # type: ignore[arg-type]
+def app(own_redis: RedisServer, telemetry: Telemetry) -> FastAPI:
+    settings = RedisSettings(url=own_redis.url, recheck=0.2)  # type: ignore[arg-type]
     store = Redis(settings, registry=telemetry.registry)
     limits = rate_limit(
         RateLimitSettings(default=None, replicas=2), registry=telemetry.registry, store=store
@@ -52,11 +41,11 @@ def app(server: RedisServer, telemetry: Telemetry) -> FastAPI:
 
 @pytest.mark.parametrize("fault", ["kill", "pause"])
 async def test_each_policy_does_what_it_says_while_redis_is_away(
-    fault: str, server: RedisServer, telemetry: Telemetry
+    fault: str, own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
-    async with running(app(server, telemetry)) as client:
+    async with running(app(own_redis, telemetry)) as client:
         assert (await client.get("/closed")).status_code == 200
-        getattr(server, fault)()
+        getattr(own_redis, fault)()
         start = time.perf_counter()
         answers = {
             path: [(await client.get(path)).status_code for _ in range(6)]
@@ -73,12 +62,12 @@ async def test_each_policy_does_what_it_says_while_redis_is_away(
 
 
 async def test_limits_are_shared_again_within_seconds_of_redis_being_back(
-    server: RedisServer, telemetry: Telemetry
+    own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
-    async with running(app(server, telemetry)) as client:
-        server.pause()
+    async with running(app(own_redis, telemetry)) as client:
+        own_redis.pause()
         assert (await client.get("/closed")).status_code == 503
-        server.resume()
+        own_redis.resume()
         async with asyncio.timeout(5):
             while True:
                 if (answer := await client.get("/closed")).status_code != 503:
@@ -88,10 +77,10 @@ async def test_limits_are_shared_again_within_seconds_of_redis_being_back(
 
 
 async def test_a_refusal_for_want_of_redis_says_when_to_come_back(
-    server: RedisServer, telemetry: Telemetry
+    own_redis: RedisServer, telemetry: Telemetry
 ) -> None:
-    async with running(app(server, telemetry)) as client:
-        server.kill()
+    async with running(app(own_redis, telemetry)) as client:
+        own_redis.kill()
         refused = await client.get("/closed")
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["detail"] == "the limit cannot be checked now"
