@@ -47,19 +47,16 @@ class LoadMiddleware:
             await self._app(scope, receive, send)
             return
         place: Place = scope.get(PLACE) or scope.setdefault(PLACE, Place(self._load))
-        well = False
 
         async def watched(message: Message) -> None:
-            nonlocal well
-            if message["type"] == "http.response.start":
-                well = message["status"] < 300
+            # A stream takes as long as it likes: what counts is how soon it begins.
+            if message["type"] == "http.response.start" and message["status"] < 300:
+                place.answered(scope.get("endpoint"))
             await send(message)
 
         try:
             await place.enter()
             await self._app(scope, receive, watched)
-            if well:
-                place.done(scope.get("endpoint"))
         except asyncio.CancelledError:
             if not self._load.draining:
                 raise

@@ -147,8 +147,8 @@ class Place:
         self._rested += time.monotonic()
         self._count(1)
 
-    def done(self, route: Hashable) -> None:
-        """Note how long the work took, after an answer that is not an error."""
+    def answered(self, route: Hashable) -> None:
+        """Note how long the work took, when an answer begins that is not an error."""
         took = time.monotonic() - self._began - self._rested
         self._load.limit.took(route, took)
 
