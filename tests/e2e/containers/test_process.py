@@ -72,7 +72,8 @@ def test_a_process_that_is_killed_is_started_again_and_soon_lives(start):
 
     def lives_again():
         container.reload()
-        return container.attrs["RestartCount"] == 1 and probe(container) == 0
+        started = container.attrs["State"]["Status"] == "running"
+        return container.attrs["RestartCount"] == 1 and started and probe(container) == 0
 
     until(lives_again, 3 * SLACK, "it is not started again")
     print(f"lives {monotonic() - began:.1f} s after it was killed")
