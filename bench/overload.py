@@ -3,9 +3,9 @@
 Requests come at a rate that does not wait for answers; latencies count from when each was due.
 Overload is seen after a few tenths of a second, and what was let in before is answered late: that
 first second is shown, and the bars hold for the rest.
-Exit code 1: goodput fell under 80 % of the peak, what was taken became slower than three times
-what it is below the peak, a refusal was slow or gave no hint when to come back, a probe failed,
-memory grew by 100 MB, or a second after the overload not all was well.
+Exit code 1: goodput fell under 80 % of the peak, what was taken became several times as slow as
+below the peak, a refusal was slow or gave no hint when to come back, a probe failed, memory grew by
+100 MB, or a second after the overload not all was well.
 """
 
 import argparse
@@ -20,6 +20,9 @@ from bench.instance import Instance
 from bench.visitor import Answer, Visitor, at_rate, in_turn, percentile
 
 PATHS = {"core": "/work/5", "pool": "/pool"}
+SLOWER = {"core": 4, "pool": 3}
+"""How many times as slow as below the peak what is taken may be. A handler that holds the loop is
+waited for twice: by the request in the turn, and by those that the turn keeps unread."""
 ONSET = 1.0
 """Seconds within which overload must be seen and what was let in before be done."""
 
@@ -46,7 +49,7 @@ async def main(options: argparse.Namespace) -> int:
     async with Instance({"load": load}) as target:
         seen = await _measure(target, PATHS[options.of], options)
     _show(seen, options.times)
-    return 0 if _held(seen, options.slack) else 1
+    return 0 if _held(seen, SLOWER[options.of], options.slack) else 1
 
 
 async def _measure(target: Instance, path: str, options: argparse.Namespace) -> Seen:
@@ -87,11 +90,11 @@ def _show(seen: Seen, times: float) -> None:
     print(f"a second later    {_failed(seen.after):8} failed of {len(seen.after)}")
 
 
-def _held(seen: Seen, slack: float) -> bool:
+def _held(seen: Seen, slower: float, slack: float) -> bool:
     taken, refused = _with(200, seen.flood), _with(503, seen.flood)
     held = {
         "goodput": seen.goodput() >= 0.8 / slack,
-        "what is taken is fast": _p99(taken) <= 3 * slack * _p99(seen.usual),
+        "what is taken is fast": _p99(taken) <= slower * slack * _p99(seen.usual),
         "refusals are fast": _p99(refused) <= 50 * slack,
         "refusals say when": all(b"retry-after" in answer.head for answer in refused),
         "nothing else": len(taken) + len(refused) == len(seen.flood),

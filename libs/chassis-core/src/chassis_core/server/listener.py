@@ -15,7 +15,7 @@ from chassis_core.settings import ServerSettings
 
 LAST_WORDS = 1.0
 """Seconds in which requests that are cancelled can still say so."""
-AT_ONCE = 20
+AT_ONCE = 100
 """Connections taken in one turn of the loop."""
 PAUSE = 0.5
 """Seconds in which none is taken after the system could give none, for lack of descriptors."""

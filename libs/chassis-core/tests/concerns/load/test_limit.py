@@ -53,6 +53,12 @@ def test_a_burst_is_no_overload_however_slow_it_is(judged):
     assert not judged.limit.overloaded
 
 
+def test_more_that_wait_than_may_be_in_work_are_overload_however_they_came(judged):
+    while judged.pending <= 200:
+        judged.window(came=24, done=20, slowness=40)
+    assert judged.limit.overloaded
+
+
 def test_many_clients_that_wait_for_their_answers_are_no_overload(judged):
     judged.window(came=160, done=10)
     judged.windows(2, came=10, done=10, slowness=40)

@@ -8,14 +8,16 @@ WINDOW = 0.025
 """Seconds between two judgements."""
 MANY = 32
 """Requests that wait or are in work before anything is taken for overload."""
-GROWING = 1.5
+GROWING = 1.25
 """How many times as many requests must come as are done. Clients that wait for their answers never
 send more than are done, however many they are."""
-FOR = 0.1
+FOR = 0.2
 """Seconds for which that must hold: a burst of two hundred is over by then."""
-FEW = 8
+FEW = 4
 """Requests whose times say nothing about all."""
-LEAST = 3.0
+RECENT = 16
+"""Requests, the last ones done, whose times tell how slow it is now."""
+LEAST = 2.0
 """Requests that keep one core busy."""
 CALM = 1.0
 """Seconds without a refusal after which the overload is over."""
@@ -84,7 +86,7 @@ class Limit:
             self._grows_since = now
         if self.overloaded:
             self._follow(window, in_flight, now)
-        elif window.shed or now - self._grows_since >= FOR:
+        elif window.shed or pending > self._most or now - self._grows_since >= FOR:
             self._suspect(pending, now)
         elif self._grows_since == now:
             self._slow.clear()
@@ -116,7 +118,7 @@ class Limit:
     def _slowness(self, share: float) -> float:
         if len(self._slow) < FEW:
             return inf if self._done_badly >= FEW else 0.0
-        slow, self._slow = sorted(self._slow), []
+        slow, self._slow = sorted(self._slow[-RECENT:]), []
         return slow[int(len(slow) * share)]
 
     def _forget(self, now: float) -> None:
