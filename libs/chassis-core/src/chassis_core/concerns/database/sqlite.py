@@ -1,5 +1,7 @@
 """SQLite made to behave as a server does: real transactions, enforced keys, waiting writers."""
 
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from chassis_core.concerns.database.settings import DatabaseSettings
 
 WRITES = "IMMEDIATE"
 READS = "DEFERRED"
+PAUSE = 0.005
+"""Seconds until the file is asked again whether it has its log."""
 
 
 def options(settings: DatabaseSettings) -> dict[str, Any]:
@@ -24,7 +28,6 @@ def listen(engine: Engine, settings: DatabaseSettings, *, foreign_keys: bool = T
     """Set every connection of `engine` up, and let it begin its transactions itself."""
     pragmas = (
         f"PRAGMA busy_timeout = {int(settings.lock_timeout * 1000)}",
-        "PRAGMA journal_mode = WAL",
         "PRAGMA synchronous = NORMAL",
         f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}",
     )
@@ -36,6 +39,7 @@ def listen(engine: Engine, settings: DatabaseSettings, *, foreign_keys: bool = T
         cursor = connection.cursor()
         for pragma in pragmas:
             cursor.execute(pragma)
+        _write_ahead(cursor, settings.lock_timeout)
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -49,6 +53,20 @@ def listen(engine: Engine, settings: DatabaseSettings, *, foreign_keys: bool = T
         # A commit that fails leaves the transaction open, and SQLAlchemy takes it for ended.
         if state.asyncio_safe and connection.driver_connection.in_transaction:
             connection.rollback()
+
+
+def _write_ahead(cursor: Any, patience: float) -> None:
+    # Of several that turn a new file into one with a log, SQLite makes all but one fail at once.
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return
 
 
 def make_folder(settings: DatabaseSettings) -> None:
