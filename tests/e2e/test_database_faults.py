@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import asyncpg
 import httpx2
 import pytest
-from chassis_core.testing.servers import Missing, PostgresServer, fresh_database
+from chassis_core.testing.servers import fresh_database
 from dev.platform import Platform
 from dev.state import State
 from dev.visitor import Visitor
@@ -20,21 +20,11 @@ HUNG_FOR = 5.0
 
 
 @pytest.fixture(scope="module")
-def postgres():
-    try:
-        server = PostgresServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def own_platform(postgres, tmp_path_factory, foreign_free, free_ports):
+def own_platform(own_postgres, tmp_path_factory, foreign_free, free_ports):
     """A platform on a PostgreSQL server that these tests stop; both services share it."""
     with ExitStack() as stack:
         urls = {
-            f"{service}_DATABASE__URL": stack.enter_context(fresh_database(postgres.url))
+            f"{service}_DATABASE__URL": stack.enter_context(fresh_database(own_postgres.url))
             for service in ("USERS", "ORDERS")
         }
         given = foreign_free | free_ports() | urls
@@ -112,7 +102,7 @@ def connections(platform, service):
 
 
 async def test_a_database_that_hangs_is_503_soon_on_both_services_and_they_heal_by_themselves(
-    own_platform, postgres, token
+    own_platform, own_postgres, token
 ):
     users, orders = works_of(own_platform, token)
     admin = {service: own_platform.admin_url(service) for service in ("users", "orders")}
@@ -121,14 +111,14 @@ async def test_a_database_that_hangs_is_503_soon_on_both_services_and_they_heal_
     async with users, orders, ready[0], ready[1], alive[0], alive[1]:
         for load in (users, orders, *ready, *alive):
             await load.until(lambda seen: seen.status == 200, 10)
-        postgres.pause()
+        own_postgres.pause()
         hung = time.monotonic()
         try:
             await asyncio.gather(*(r.until(lambda seen: seen.status == 503, 2) for r in ready))
             await asyncio.sleep(max(0, hung + HUNG_FOR - time.monotonic()))
         finally:
             healed = time.monotonic()
-            postgres.resume()
+            own_postgres.resume()
         await asyncio.gather(
             *(work.until(lambda seen: seen.status == 200, 5) for work in (users, orders, *ready))
         )
@@ -158,14 +148,14 @@ async def test_a_database_that_hangs_is_503_soon_on_both_services_and_they_heal_
 
 
 async def test_a_restart_of_the_database_costs_readers_next_to_nothing(
-    own_platform, postgres, token
+    own_platform, own_postgres, token
 ):
     users, orders = works_of(own_platform, token)
     async with users, orders:
         for load in (users, orders):
             await load.until(lambda seen: seen.status == 200, 10)
         for _ in range(3):
-            await asyncio.to_thread(postgres.restart)
+            await asyncio.to_thread(own_postgres.restart)
             await asyncio.sleep(1)
         await asyncio.gather(*(w.until(lambda s: s.status == 200, 2) for w in (users, orders)))
     seen = Counter(s.status for work in (users, orders) for s in work.seen)
@@ -187,13 +177,13 @@ async def take_every_connection(url, hogs):
 
 
 async def test_a_server_with_too_many_connections_is_503_until_it_has_room_again(
-    own_platform, postgres, token
+    own_platform, own_postgres, token
 ):
     works = works_of(own_platform, token)
     hogs = []
     async with works[0], works[1]:
         try:
-            await take_every_connection(postgres.url, hogs)
+            await take_every_connection(own_postgres.url, hogs)
             full = time.monotonic()
             await asyncio.gather(
                 *(work.until(lambda seen: seen.status == 503, 5) for work in works)

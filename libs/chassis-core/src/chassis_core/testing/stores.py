@@ -38,6 +38,12 @@ def redis_url(_redis: str) -> str:
     return _redis
 
 
+@pytest.fixture(scope="module")
+def own_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of these tests alone, to kill, to pause and to start again."""
+    yield from _server(PostgresServer)
+
+
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
     """A Redis server of this test alone, to kill, to pause and to start again."""

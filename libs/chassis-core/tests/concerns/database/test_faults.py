@@ -1,12 +1,11 @@
 import asyncio
 import time
-from collections.abc import Iterator
 
 import pytest
 from chassis_core import App, Session, compose
 from chassis_core.concerns.database import Database, DatabaseSettings, database
 from chassis_core.testing import running
-from chassis_core.testing.servers import Missing, PostgresServer, execute
+from chassis_core.testing.servers import PostgresServer, execute
 from chassis_core.testing.servers.process import free_port
 from fastapi import APIRouter
 from httpx2 import AsyncClient, Response
@@ -47,16 +46,6 @@ async def all_used(registry: CollectorRegistry) -> None:
 def is_unavailable(response: Response) -> bool:
     assert response.headers["content-type"] == "application/problem+json"
     return (response.status_code, response.headers["retry-after"]) == (503, "1")
-
-
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with server:
-        yield server
 
 
 async def answers_again(client: AsyncClient, *, within: float = 5) -> None:
@@ -113,26 +102,26 @@ async def test_connections_that_the_server_has_closed_are_replaced_unseen(
         assert (await client.get("/now")).status_code == 200
 
 
-async def test_a_server_that_restarts_costs_503_and_never_500(own_server: PostgresServer) -> None:
+async def test_a_server_that_restarts_costs_503_and_never_500(own_postgres: PostgresServer) -> None:
     registry = CollectorRegistry()
-    async with running(app_at(own_server.url, registry)) as client:
+    async with running(app_at(own_postgres.url, registry)) as client:
         assert (await client.get("/now")).status_code == 200
         cut = [asyncio.create_task(client.get("/sleep/1.5")) for _ in range(2)]
         await all_used(registry)
-        await asyncio.to_thread(own_server.kill)
+        await asyncio.to_thread(own_postgres.kill)
         assert all(is_unavailable(answer) for answer in await asyncio.gather(*cut))
         assert is_unavailable(await client.get("/now"))
-        await asyncio.to_thread(own_server.start)
+        await asyncio.to_thread(own_postgres.start)
         await answers_again(client)
 
 
-async def test_a_server_that_hangs_costs_503_in_bounded_time(own_server: PostgresServer) -> None:
-    app = app_at(own_server.url, statement_timeout=1, ready_timeout=1)
+async def test_a_server_that_hangs_costs_503_in_bounded_time(own_postgres: PostgresServer) -> None:
+    app = app_at(own_postgres.url, statement_timeout=1, ready_timeout=1)
     ready = app.concerns[0].ready
     assert ready is not None
     async with running(app) as client:
         await asyncio.gather(client.get("/now"), client.get("/now"), ready())
-        own_server.pause()
+        own_postgres.pause()
         try:
             start = time.monotonic()
             with pytest.raises(TimeoutError, match=r"no answer within 1 s"):
@@ -145,7 +134,7 @@ async def test_a_server_that_hangs_costs_503_in_bounded_time(own_server: Postgre
             with pytest.raises(TimeoutError):
                 await ready()
         finally:
-            own_server.resume()
+            own_postgres.resume()
         await answers_again(client)
         await ready()
 

@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 from chassis_core import App, Session, compose
 from chassis_core.concerns.database import Database, DatabaseSettings, database
 from chassis_core.testing import running
-from chassis_core.testing.servers import Missing, PostgresServer, execute
+from chassis_core.testing.servers import PostgresServer, execute
 from fastapi import APIRouter
 from httpx2 import AsyncClient
 from sqlalchemy import func, literal, select, text
@@ -87,23 +86,13 @@ async def test_a_write_is_never_sent_again(postgres_url: str, postgres: Database
     assert await rows(postgres_url, "SELECT * FROM items") == []
 
 
-@pytest.fixture(scope="module")
-def own_server() -> Iterator[PostgresServer]:
-    try:
-        server = PostgresServer()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    with server:
-        yield server
-
-
-async def test_a_restart_is_waited_for_as_long_as_a_connection_is(own_server: PostgresServer):
-    async with running(app_at(own_server.url, pool_timeout=20)) as client:
+async def test_a_restart_is_waited_for_as_long_as_a_connection_is(own_postgres: PostgresServer):
+    async with running(app_at(own_postgres.url, pool_timeout=20)) as client:
         sent = [asyncio.create_task(client.get("/read?seconds=1")) for _ in range(5)]
-        await asleep(own_server.url, 5)
-        await asyncio.to_thread(own_server.kill)
+        await asleep(own_postgres.url, 5)
+        await asyncio.to_thread(own_postgres.kill)
         sent += [asyncio.create_task(client.get("/read")) for _ in range(5)]
-        await asyncio.to_thread(own_server.start)
+        await asyncio.to_thread(own_postgres.start)
         answers = Counter(answer.status_code for answer in await asyncio.gather(*sent))
     assert answers == {200: 10}
 
