@@ -19,8 +19,8 @@ import uvloop
 from bench.instance import Instance
 from bench.visitor import Answer, Visitor, at_rate, in_turn, percentile
 
-PATHS = {"core": "/work/5", "pool": "/pool"}
-SLOWER = {"core": 4, "pool": 3}
+PATHS = {"core": "/work/5", "small": "/work/2", "pool": "/pool"}
+SLOWER = {"core": 4, "small": 4, "pool": 3}
 """How many times as slow as below the peak what is taken may be. A handler that holds the loop is
 waited for twice: by the request in the turn, and by those that the turn keeps unread."""
 ONSET = 1.0

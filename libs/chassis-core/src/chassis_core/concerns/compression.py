@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette_compress import CompressMiddleware
 
 from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.problem import REFUSAL
 
 CODINGS = ("zstd", "br", "gzip")
 """The codings offered; of those that a client wants equally, the first."""
@@ -79,7 +80,7 @@ class CompressionMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the request, its answer compressed if that is allowed and worth it."""
-        if scope["type"] != "http" or scope["method"] == "HEAD" or self._excludes(scope["path"]):
+        if scope["type"] != "http" or scope["method"] == "HEAD" or self._excludes(scope):
             await self._app(scope, receive, send)
             return
         accepted = [value for name, value in scope["headers"] if name == b"accept-encoding"]
@@ -90,8 +91,9 @@ class CompressionMiddleware:
         scope[_PLAIN_SEND] = send
         await coder(scope, receive, send)
 
-    def _excludes(self, path: str) -> bool:
-        return path in self._excluded or path.startswith(self._below_excluded)
+    def _excludes(self, scope: Scope) -> bool:
+        path: str = scope["path"]
+        return REFUSAL in scope or path in self._excluded or path.startswith(self._below_excluded)
 
     async def _gate(self, scope: Scope, receive: Receive, send: Send) -> None:
         plain_send: Send = scope[_PLAIN_SEND]

@@ -118,14 +118,19 @@ class StrictProtocol(Connection):
         self._keep_alive = keep_alive and not self.edge.draining
         scope: dict[str, Any] = self.scope  # type: ignore[assignment] # uvicorn's name for the same
         dated = self.server_state.default_headers
+        hold = 0.0
         if self._load is not None:
-            scope[PLACE] = Place(self._load)
+            scope[PLACE] = place = Place(self._load)
+            if REFUSAL not in scope and (refusal := place.refusal()) is not None:
+                scope[REFUSAL], hold = refusal, place.hold
         self.cycle = Cycle(self, scope, dated=dated, expects=self.expect_100_continue)
-        if before is None or before.response_complete:
-            self._start_asgi_task(self.cycle, self.app)  # type: ignore[arg-type] # ours
-        else:
+        if before is not None and not before.response_complete:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))  # type: ignore[arg-type] # ours
+        elif hold:
+            self.loop.call_later(hold, self._start_asgi_task, self.cycle, self.app)  # type: ignore[arg-type] # ours
+        else:
+            self._start_asgi_task(self.cycle, self.app)  # type: ignore[arg-type] # ours
 
     def _too_large(self) -> Problem:
         text = f"The head of the request is larger than {self.limits.max_header_bytes} bytes."

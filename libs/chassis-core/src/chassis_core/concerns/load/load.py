@@ -44,23 +44,18 @@ class Load:
         )
         self._too_many, self._too_late = shed.labels("in_flight"), shed.labels("overload")
 
-    def admit(self) -> None:
-        """Take one more request, which is pending already.
-
-        Raises:
-            Unavailable: there are too many.
-        """
+    def refusal(self) -> Unavailable | None:
+        """Return why no more may be done now, if so; it is counted as said to a caller."""
         if self.in_flight >= self._most:
-            self._too_many.inc()
-            self._refuse("Too many requests are in flight.")
+            return self._refuse("Too many requests are in flight.", self._too_many)
         if self.limit.overloaded and self.pending > self.limit.now:
-            self._too_late.inc()
-            self._refuse("More requests come than can be done.")
-        self.in_flight += 1
+            return self._refuse("More requests come than can be done.", self._too_late)
+        return None
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, counted: Counter) -> Unavailable:
+        counted.inc()
         self.limit.window.shed += 1
-        raise Unavailable(reason, headers=self._retry_after)
+        return Unavailable(reason, headers=self._retry_after)
 
     def drain(self) -> None:
         """Say from now on that the process takes no more requests; it still does."""
@@ -122,20 +117,32 @@ class Place:
         load.pending += 1
         load.limit.window.came += 1
 
+    def refusal(self) -> Unavailable | None:
+        """Return why the request is refused as soon as it was read, if it is: it has left then.
+
+        That costs a fraction of a refusal within the app.
+        """
+        if (refusal := self._load.refusal()) is not None:
+            self.leave()
+        return refusal
+
+    @property
+    def hold(self) -> float:
+        """Seconds for which a refusal is held back."""
+        return self._load.limit.hold
+
     async def enter(self) -> None:
         """Begin the work.
 
         Raises:
             Unavailable: there is too much of it.
         """
-        try:
-            self._load.admit()
-        except Unavailable:
-            self.leave()
-            if hold := self._load.limit.hold:
-                await asyncio.sleep(hold)
-            raise
+        if (refusal := self.refusal()) is not None:
+            if self.hold:
+                await asyncio.sleep(self.hold)
+            raise refusal
         self._entered = True
+        self._load.in_flight += 1
 
     def rest(self) -> None:
         """Give the place back while the request waits for its client."""

@@ -5,24 +5,36 @@ from typing import Any
 
 from opentelemetry import context as otel
 from opentelemetry import trace
-from opentelemetry.trace import NonRecordingSpan, Span, SpanKind, Status, StatusCode, Tracer
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+)
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core import context
 from chassis_core.concern import http_route
 from chassis_core.concerns.tracing.w3c import extract
+from chassis_core.problem import REFUSAL
 from chassis_core.redaction import scrub
 
 _METHODS = frozenset(
     {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
 )
 _ROOT = otel.Context()
+_IDS = RandomIdGenerator()
 
 
 class TracingMiddleware:
     """Starts the server span as a child of the caller's, and makes it current for the request.
 
-    The query string is left out of the span: it is where secrets travel.
+    The query string is left out of the span: it is where secrets travel. A request that was refused
+    before the app saw it has ids, for its log line, and no span.
     """
 
     def __init__(self, app: ASGIApp, *, tracer: Tracer) -> None:
@@ -35,9 +47,7 @@ class TracingMiddleware:
             await self.app(scope, receive, send)
             return
         method = scope["method"] if scope["method"] in _METHODS else "HTTP"
-        remote = extract(scope["headers"])
-        parent = trace.set_span_in_context(NonRecordingSpan(remote), _ROOT) if remote else _ROOT
-        span = self._tracer.start_span(method, parent, SpanKind.SERVER)
+        span = self._start(method, extract(scope["headers"]), refused=REFUSAL in scope)
         token = otel.attach(trace.set_span_in_context(span, _ROOT))
         try:
             if span.is_recording():
@@ -46,6 +56,13 @@ class TracingMiddleware:
                 await self.app(scope, receive, send)
         finally:
             otel.detach(token)
+
+    def _start(self, method: str, remote: SpanContext | None, *, refused: bool) -> Span:
+        if refused:
+            # Its log line and its metric say all there is, at a third of the cost of a span.
+            return NonRecordingSpan(_context_within(remote))
+        parent = trace.set_span_in_context(NonRecordingSpan(remote), _ROOT) if remote else _ROOT
+        return self._tracer.start_span(method, parent, SpanKind.SERVER)
 
     async def _record(
         self, span: Span, method: str, scope: Scope, receive: Receive, send: Send
@@ -67,6 +84,11 @@ class TracingMiddleware:
             if status >= 500 or not status:
                 _fail(span, status)
             span.end()
+
+
+def _context_within(remote: SpanContext | None) -> SpanContext:
+    trace_id = remote.trace_id if remote else _IDS.generate_trace_id()
+    return SpanContext(trace_id, _IDS.generate_span_id(), is_remote=False)
 
 
 def _attributes(scope: Scope, method: str, status: int) -> dict[str, Any]:
