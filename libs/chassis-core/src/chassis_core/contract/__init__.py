@@ -1,0 +1,26 @@
+"""The contract between the chassis and those who write services on it: `chassis.toml`."""
+
+from chassis_core.contract.document import (
+    FILE,
+    Boundaries,
+    Contract,
+    ContractError,
+    Member,
+    Zone,
+    find_root,
+    load,
+)
+from chassis_core.contract.rule import Finding, Rule
+
+__all__ = [
+    "FILE",
+    "Boundaries",
+    "Contract",
+    "ContractError",
+    "Finding",
+    "Member",
+    "Rule",
+    "Zone",
+    "find_root",
+    "load",
+]
