@@ -15,14 +15,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import uvloop
+from chassis_core.concerns.load import LoadSettings
 
 from bench.instance import Instance
 from bench.visitor import Answer, Visitor, at_rate, in_turn, percentile
 
 PATHS = {"core": "/work/5", "small": "/work/2", "pool": "/pool"}
-SLOWER = {"core": 4, "small": 4, "pool": 3}
-"""How many times as slow as below the peak what is taken may be. A handler that holds the loop is
-waited for twice: by the request in the turn, and by those that the turn keeps unread."""
+SLOWER = 3
+"""How many times as slow as below the peak what is taken may be."""
 ONSET = 1.0
 """Seconds within which overload must be seen and what was let in before be done."""
 
@@ -49,7 +49,7 @@ async def main(options: argparse.Namespace) -> int:
     async with Instance({"load": load}) as target:
         seen = await _measure(target, PATHS[options.of], options)
     _show(seen, options.times)
-    return 0 if _held(seen, SLOWER[options.of], options.slack) else 1
+    return 0 if _held(seen, options.slack) else 1
 
 
 async def _measure(target: Instance, path: str, options: argparse.Namespace) -> Seen:
@@ -90,11 +90,11 @@ def _show(seen: Seen, times: float) -> None:
     print(f"a second later    {_failed(seen.after):8} failed of {len(seen.after)}")
 
 
-def _held(seen: Seen, slower: float, slack: float) -> bool:
+def _held(seen: Seen, slack: float) -> bool:
     taken, refused = _with(200, seen.flood), _with(503, seen.flood)
     held = {
         "goodput": seen.goodput() >= 0.8 / slack,
-        "what is taken is fast": _p99(taken) <= slower * slack * _p99(seen.usual),
+        "what is taken is fast": _p99(taken) <= SLOWER * slack * _p99(seen.usual),
         "refusals are fast": _p99(refused) <= 50 * slack,
         "refusals say when": all(b"retry-after" in answer.head for answer in refused),
         "nothing else": len(taken) + len(refused) == len(seen.flood),
@@ -133,8 +133,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--slack", type=float, default=1, help="loosens the bars, on a busy machine"
     )
-    parser.add_argument("--max-concurrency", type=int, default=200)
-    parser.add_argument("--max-slowdown", type=float, default=2.5)
+    parser.add_argument("--max-concurrency", type=int, default=LoadSettings().max_concurrency)
+    parser.add_argument("--max-slowdown", type=float, default=LoadSettings().max_slowdown)
     return parser.parse_args()
 
 

@@ -18,7 +18,7 @@ class LoadSettings(ConcernSettings):
     max_concurrency: int = Field(200, ge=1)
     """Requests in flight. One process has one core: at 20 ms of work a request, 200 of them are
     4 s of it, after which a caller has mostly gone. Long streams count, so raise it for those."""
-    max_slowdown: float = Field(2.5, gt=1)
+    max_slowdown: float = Field(2.0, gt=1)
     """How many times as long as at its best a request may take while more come than can be done.
     What would make it longer is refused, so that what was taken is answered about as fast as ever.
     Fewer leave the core idle between two requests."""
