@@ -173,12 +173,13 @@ class ServiceSettings(BaseSettings):
             raise InvalidSettings(_explain(type(self), error)) from None
 
 
-def _prefix(settings: type[BaseSettings]) -> str:
+def prefix_of(settings: type[BaseSettings]) -> str:
+    """Return what the variables of a settings class start with, such as `ORDERS_`."""
     return settings.model_config.get("env_prefix", "").upper()
 
 
 def _refuse_unknown_names(settings: type[BaseSettings]) -> None:
-    prefix = _prefix(settings)
+    prefix = prefix_of(settings)
     if not prefix:
         return
     fields = [field.upper() for field in settings.model_fields]
@@ -197,7 +198,7 @@ def _hint(prefix: str, name: str, names: Iterable[str]) -> str:
 
 
 def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
-    prefix = _prefix(settings)
+    prefix = prefix_of(settings)
     rules = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         path = [str(part) for part in problem["loc"]]

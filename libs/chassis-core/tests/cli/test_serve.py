@@ -1,6 +1,7 @@
 """`chassis serve` before it serves: which service, and on what."""
 
 import re
+import socket
 
 import pytest
 from chassis_core.cli import app
@@ -40,3 +41,12 @@ def test_an_image_names_the_address_of_its_listeners(monkeypatch, capsys):
         app(["serve"], standalone_mode=False)
     assert ended.value.code == FAILED_TO_START
     assert "of 192.0.2.1 cannot be had" in capsys.readouterr().err
+
+
+def test_a_taken_port_is_named_with_the_variable_that_moves_it(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        arguments = ["serve", "orders", "--port", "0", "--admin-port", str(taken.getsockname()[1])]
+        with pytest.raises(SystemExit) as ended:
+            app(arguments, standalone_mode=False)
+    assert ended.value.code == FAILED_TO_START
+    assert "choose another by --admin-port or ORDERS_SERVER__ADMIN_PORT" in capfd.readouterr().err

@@ -26,8 +26,13 @@ class CannotStart(Exception):
     """The process cannot serve; the text is one line that says why and what to do."""
 
 
-def bind(settings: ServerSettings, name: str) -> socket.socket:
+def bind(settings: ServerSettings, name: str, *, prefix: str = "") -> socket.socket:
     """Return a socket on the port that the field `name` of the settings holds.
+
+    Args:
+        settings: where to listen.
+        name: `port` or `admin_port`.
+        prefix: of the service's variables, for the hint.
 
     Raises:
         CannotStart: the port is taken or forbidden.
@@ -39,7 +44,7 @@ def bind(settings: ServerSettings, name: str) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        option = f"--{name.replace('_', '-')} or SERVER__{name.upper()}"
+        option = f"--{name.replace('_', '-')} or {prefix}SERVER__{name.upper()}"
         if error.errno == errno.EADDRINUSE:
             reason = f"port {port} of {host} is taken: stop what holds it, or choose another"
         else:

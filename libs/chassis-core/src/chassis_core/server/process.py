@@ -7,8 +7,9 @@ import signal
 import sys
 import traceback
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import uvicorn
@@ -17,7 +18,7 @@ from chassis_core.compose import App
 from chassis_core.concerns.load import STATE as LOAD
 from chassis_core.server.hard_stop import LAST_BREATH, HardStop, leave_threads_behind
 from chassis_core.server.listener import LAST_WORDS, CannotStart, Listener, bind, port_of
-from chassis_core.settings import ServiceSettings
+from chassis_core.settings import ServiceSettings, prefix_of
 
 FAILED_TO_START = 3
 """The exit code of a process that never served, as uvicorn has it."""
@@ -57,7 +58,7 @@ def serve(app: App, settings: ServiceSettings) -> int:
 
 async def _serve(app: App, settings: ServiceSettings, hard_stop: HardStop) -> int:
     server = settings.server
-    public_socket, admin_socket = bind(server, "port"), bind(server, "admin_port")
+    public_socket, admin_socket = _bound(settings)
     # When all else has ended, nobody's question about our health is worth a wait.
     hurried = server.model_copy(update={"shutdown_timeout": LAST_WORDS})
     public, admin = Listener(app, server), Listener(app.admin, hurried)
@@ -86,6 +87,15 @@ async def _serve(app: App, settings: ServiceSettings, hard_stop: HardStop) -> in
         _log.info("drained")
     leave_threads_behind(signals.code)
     return signals.code
+
+
+def _bound(settings: ServiceSettings) -> tuple[socket, socket]:
+    server, prefix = settings.server, prefix_of(type(settings))
+    with ExitStack() as opened:
+        public = opened.enter_context(bind(server, "port", prefix=prefix))
+        admin = bind(server, "admin_port", prefix=prefix)
+        opened.pop_all()
+    return public, admin
 
 
 def _keep_what_is_there() -> None:
