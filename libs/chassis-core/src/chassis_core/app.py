@@ -1,6 +1,8 @@
 """The front door: the standard concerns of a service, and the app they make."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, BinaryIO, Self, TypedDict, Unpack
 
 import httpx2
@@ -53,6 +55,22 @@ class Shared(TypedDict, total=False):
     transport: httpx2.AsyncBaseTransport
 
 
+_offered: ContextVar[Shared | None] = ContextVar("chassis_offered", default=None)
+
+
+@contextmanager
+def offering(**shared: Unpack[Shared]) -> Iterator[None]:
+    """Let the apps that are made inside the block share these, unless they bring their own.
+
+    For whoever makes an installed service's app, whose factory takes no arguments.
+    """
+    token = _offered.set(shared)
+    try:
+        yield
+    finally:
+        _offered.reset(token)
+
+
 def create_app(
     settings: ServiceSettings,
     *,
@@ -78,6 +96,7 @@ def share(settings: ServiceSettings, **shared: Unpack[Shared]) -> Shared:
 
     For a service that builds something of its own on the database or Redis, before there is an app.
     """
+    shared = {**(_offered.get() or {}), **shared}
     registry = shared.setdefault("registry", CollectorRegistry())
     if "tracer_provider" not in shared:
         shared["tracer_provider"] = tracer_provider(_service(settings), registry=registry)

@@ -1,12 +1,9 @@
-"""Finds the services that are installed beside the library."""
-
-from difflib import get_close_matches
-from importlib.metadata import entry_points
+"""Makes the app of an installed service, for the commands that work on one."""
 
 from chassis_core.compose import App
+from chassis_core.installed import GROUP, factory
 
-GROUP = "chassis.services"
-"""The entry-point group in which a service names its app factory: `orders = "orders.main:app"`."""
+__all__ = ["GROUP", "create"]
 
 
 def create(name: str) -> App:
@@ -15,10 +12,4 @@ def create(name: str) -> App:
     Raises:
         SystemExit: no service of the name is installed; the text names those that are.
     """
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
-    if name not in found:
-        close = get_close_matches(name, found, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(found))}"
-        raise SystemExit(f"no service {name!r} is installed; {hint}")
-    app: App = found[name].load()()
-    return app
+    return factory(name)()

@@ -1,0 +1,25 @@
+"""The services that are installed beside the library, by the entry points that they declare."""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from importlib.metadata import entry_points
+
+from chassis_core.compose import App
+
+GROUP = "chassis.services"
+"""The entry-point group in which a service names its app factory: `orders = "orders.main:app"`."""
+
+
+def factory(name: str) -> Callable[[], App]:
+    """Return what makes the apps of the service `name`.
+
+    Raises:
+        SystemExit: no service of the name is installed; the text names those that are.
+    """
+    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if name not in found:
+        close = get_close_matches(name, found, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(found))}"
+        raise SystemExit(f"no service {name!r} is installed; {hint}")
+    made: Callable[[], App] = found[name].load()
+    return made
