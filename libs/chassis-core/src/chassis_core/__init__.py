@@ -4,6 +4,7 @@ from chassis_core.app import Chassis, Shared, create_app, share, standard
 from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
 from chassis_core.concerns.auth import (
+    PUBLIC,
     CurrentUser,
     Principal,
     get_current_user,
@@ -31,6 +32,7 @@ from chassis_core.settings import InvalidSettings, ServiceSettings
 __all__ = [
     "IDEMPOTENCY_KEY",
     "IF_MATCH",
+    "PUBLIC",
     "App",
     "Cache",
     "Chassis",

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from chassis_core import PUBLIC
 from chassis_core.preconditions import IfNoneMatch
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel
@@ -57,6 +58,7 @@ CacheControl = Annotated[str, Depends(_cacheable)]
     "/jwks.json",
     response_model=JsonWebKeySet,
     responses={304: {"description": "Not Modified"}},
+    openapi_extra=PUBLIC,
 )
 async def read_keys(
     identity: CurrentIdentity, known: IfNoneMatch, cache_control: CacheControl
@@ -69,7 +71,7 @@ async def read_keys(
     return Response(keys.document, media_type="application/json", headers=headers)
 
 
-@router.get("/openid-configuration")
+@router.get("/openid-configuration", openapi_extra=PUBLIC)
 async def read_metadata(
     identity: CurrentIdentity, cache_control: CacheControl, response: Response
 ) -> Metadata:

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from chassis_core import RateLimit
+from chassis_core import PUBLIC, RateLimit
 from chassis_core.concerns.auth import CurrentUser, require_scopes
 from chassis_core.concerns.database import Session
 from chassis_core.problem import NotFound, responses
@@ -23,6 +23,7 @@ registrations = RateLimit("10/minute", by="address", name="registrations")
     status_code=201,
     dependencies=[Depends(registrations)],
     responses=responses(409, 422),
+    openapi_extra=PUBLIC,
 )
 async def register_user(
     wanted: Registration, session: Session, identity: CurrentIdentity, response: Response

@@ -2,6 +2,7 @@
 
 from chassis_core.concerns.auth.concern import auth
 from chassis_core.concerns.auth.dependency import (
+    PUBLIC,
     CurrentUser,
     get_current_user,
     require_roles,
@@ -15,6 +16,7 @@ from chassis_core.concerns.auth.token import InvalidToken
 from chassis_core.concerns.auth.verifier import Verifier
 
 __all__ = [
+    "PUBLIC",
     "AuthSettings",
     "CurrentUser",
     "InvalidToken",

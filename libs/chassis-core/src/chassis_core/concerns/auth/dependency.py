@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Security
 from fastapi.openapi.models import HTTPBearer
@@ -18,6 +18,9 @@ from chassis_core.problem import Forbidden, Unauthenticated, Unavailable
 
 log = logging.getLogger(__name__)
 
+PUBLIC: dict[str, Any] = {"security": []}
+"""For `openapi_extra` of a route that anyone may call: it says so in OpenAPI's own words, and so
+tells it from one whose guard was forgotten."""
 PRINCIPAL = "chassis.principal"
 """Scope key of the verified principal, for concerns that count or keep things by caller."""
 _RETRY_AFTER = "5"
