@@ -7,7 +7,7 @@ import pytest
 from chassis_core.testing.issuer import Issuer
 from chassis_core.testing.telemetry import Telemetry
 
-pytest_plugins = ("chassis_core.testing.stores",)
+pytest_plugins = ("chassis_core.testing.stores", "chassis_core.testing.promises")
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,1 @@
+"""A small service that keeps every promise, until somebody sabotages it."""
