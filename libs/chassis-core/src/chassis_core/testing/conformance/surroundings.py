@@ -14,7 +14,7 @@ import httpx2
 from pydantic import SecretStr
 
 from chassis_core.compose import App
-from chassis_core.settings import InvalidSettings, ServiceSettings
+from chassis_core.settings import InvalidSettings, ServiceSettings, prefix_of
 from chassis_core.testing.issuer import Issuer
 
 Factory = Callable[[], App]
@@ -54,7 +54,7 @@ def production(
     Raises:
         InvalidSettings: it refuses a setting that is not named by its variable.
     """
-    prefix = prefix_of(settings)
+    prefix = prefix_of(type(settings))
     environment = {
         name: value
         for name, value in os.environ.items()
@@ -67,11 +67,6 @@ def production(
             raise refusal
         environment |= {name: _stand_in(_default(settings, name, prefix)) for name in wanted}
     return environment
-
-
-def prefix_of(settings: ServiceSettings) -> str:
-    """Return what the service's variables start with."""
-    return str(type(settings).model_config.get("env_prefix", "")).upper()
 
 
 def _own(folder: Path, issuer: Issuer | None) -> dict[str, str]:
