@@ -1,0 +1,166 @@
+"""The rule on routes that change something: they know their caller, or limit strangers."""
+
+import ast
+from collections.abc import Iterator
+
+from chassis_core.contract.rules.data import is_session
+from chassis_core.contract.rules.source import (
+    FunctionNode,
+    Module,
+    Sight,
+    Source,
+    service_rule,
+    source_rule,
+)
+
+UNSAFE = {"post", "put", "patch", "delete"}
+_WRITES = {"add", "add_all", "delete", "merge"}
+_GUARDS = {"CurrentUser", "get_current_user", "require_scopes", "require_roles", "RateLimit"}
+_HARMLESS = ("chassis_core.", "fastapi.", "starlette.", "pydantic.", "sqlalchemy.", "typing.")
+_DEPENDS = {"fastapi.Depends", "fastapi.Security"}
+
+
+def routes(module: Module) -> Iterator[tuple[FunctionNode, ast.Call, str]]:
+    """Yield every route of a file: its function, the decorator's call, and the method."""
+    functions: list[FunctionNode] = [
+        *module.all(ast.FunctionDef),
+        *module.all(ast.AsyncFunctionDef),
+    ]
+    for function in functions:
+        for call in function.decorator_list:
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
+                for method in _methods(call, call.func.attr):
+                    yield function, call, method
+
+
+def _methods(call: ast.Call, name: str) -> list[str]:
+    if name in UNSAFE:
+        return [name]
+    given = [one.value for one in call.keywords if one.arg == "methods"]
+    if name not in {"route", "api_route"} or not given:
+        return []
+    values = [node.value for node in ast.walk(given[0]) if isinstance(node, ast.Constant)]
+    return sorted({str(value).lower() for value in values} & UNSAFE)[:1]
+
+
+def _open(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+    for module in source.modules.values():
+        for function, call, method in routes(module):
+            looker = _Looker(source)
+            if not looker.is_guarded(module, function, call):
+                yield (
+                    module,
+                    function,
+                    (
+                        f"{method.upper()} by {function.name} lets strangers change things without "
+                        "limit; take CurrentUser, or give it a RateLimit by address"
+                    ),
+                )
+
+
+class _Looker:
+    """Looks through parameters, dependencies and routers for a guard."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._seen: set[str] = set()
+
+    def is_guarded(self, module: Module, function: FunctionNode, call: ast.Call) -> bool:
+        router = call.func.value if isinstance(call.func, ast.Attribute) else None
+        return (
+            self._takes(module, function)
+            or any(self._holds(module, one.value) for one in _dependencies(call))
+            or (router is not None and self._router(module.dotted(router)))
+        )
+
+    def _takes(self, module: Module, function: FunctionNode) -> bool:
+        arguments = function.args
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        defaults = [*arguments.defaults, *[d for d in arguments.kw_defaults if d]]
+        annotations = [one.annotation for one in every if one.annotation is not None]
+        return any(self._holds(module, node) for node in [*annotations, *defaults])
+
+    def _router(self, name: str) -> bool:
+        found = self._source.definition(name)
+        if found is None:
+            return True
+        module, statement = found
+        calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
+        own = [one for call in calls for one in _dependencies(call)]
+        return any(self._holds(module, one.value) for one in [*own, *self._included(name)])
+
+    def _included(self, name: str) -> Iterator[ast.keyword]:
+        for module in self._source.modules.values():
+            for call in module.all(ast.Call):
+                added = isinstance(call.func, ast.Attribute) and call.func.attr == "include_router"
+                if added and call.args and self._same(module, call.args[0], name):
+                    yield from _dependencies(call)
+
+    def _same(self, module: Module, node: ast.expr, name: str) -> bool:
+        mine, other = (self._source.definition(one) for one in (module.dotted(node), name))
+        return mine is not None and other is not None and mine[1] is other[1]
+
+    def _holds(self, module: Module, node: ast.AST) -> bool:
+        names = [
+            module.dotted(one)
+            for one in ast.walk(node)
+            if isinstance(one, (ast.Name, ast.Attribute))
+        ]
+        return any(self._guards(name) for name in names if name)
+
+    def _guards(self, name: str) -> bool:
+        last = name.rpartition(".")[2]
+        if name.startswith("chassis_core."):
+            return last in _GUARDS
+        if name in self._seen or "." not in name:
+            return False
+        self._seen.add(name)
+        found = self._source.definition(name)
+        return found is not None and self._leads(*found)
+
+    def _leads(self, module: Module, statement: ast.stmt) -> bool:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return self._takes(module, statement)
+        if isinstance(statement, ast.ClassDef):
+            calls = [
+                n for n in statement.body if getattr(n, "name", "") in {"__init__", "__call__"}
+            ]
+            return any(self._takes(module, one) for one in calls)  # type: ignore[arg-type]
+        value = getattr(statement, "value", None)
+        return value is not None and self._holds(module, value)
+
+
+def _dependencies(call: ast.Call) -> list[ast.keyword]:
+    return [one for one in call.keywords if one.arg == "dependencies"]
+
+
+def _writing_reads(module: Module) -> Iterator[Sight]:
+    for call in module.all(ast.Call):
+        function = call.func
+        if not (isinstance(function, ast.Attribute) and function.attr in _WRITES):
+            continue
+        if is_session(module, function.value) and _is_read(module, call):
+            yield call, f".{function.attr}() in a GET; caches and crawlers repeat it: use POST"
+
+
+def _is_read(module: Module, call: ast.Call) -> bool:
+    outer = module.function_of(call)
+    marks = [m.func for m in getattr(outer, "decorator_list", []) if isinstance(m, ast.Call)]
+    return any(isinstance(mark, ast.Attribute) and mark.attr in {"get", "head"} for mark in marks)
+
+
+READS_CHANGE_NOTHING = source_rule(
+    "reads-change-nothing",
+    says="A GET changes nothing.",
+    why="Browsers, proxies and our own clients repeat it without asking, and no key makes it once.",
+    instead="A POST, with `Idempotent` where it matters; an event for what is only counted.",
+    see=_writing_reads,
+)
+GUARDED_ROUTES = service_rule(
+    "guarded-routes",
+    says="A route that changes something knows its caller, or limits strangers.",
+    why="A forgotten parameter is the whole difference between an API and an open door.",
+    instead="Take `CurrentUser`, or `dependencies=[Depends(require_scopes('…'))]`; a public route "
+    "says so by its own `RateLimit('10/minute', by='address')`.",
+    see=_open,
+)

@@ -1,0 +1,117 @@
+"""Each rule finds what it is for, and leaves what only looks like it alone."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from chassis_core.contract.rules import RULES
+
+BY_NAME = {rule.name: rule for rule in RULES}
+API = "src/books/api.py"
+HEAD = """\
+from chassis_core import CurrentUser, RateLimit, Session, client, ServiceClient
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict, SecretStr
+
+router = APIRouter()
+"""
+GOOD = {
+    "pyproject.toml": """\
+[project]
+name = "books"
+dependencies = ["chassis-core", "pwdlib>=0.3,<0.4"]
+
+[project.entry-points."chassis.services"]
+books = "books.main:app"
+""",
+    "src/books/__init__.py": "",
+    "src/books/main.py": """\
+from chassis_core import App, create_app
+from books.api import router
+from books.settings import Settings
+
+
+def app() -> App:
+    return create_app(Settings(), routers=[router])
+""",
+    "src/books/settings.py": """\
+from chassis_core import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    name: str = "books"
+""",
+    API: HEAD,
+    "src/books/migrations/versions/0001_books.py": 'revision = "0001"\ndown_revision = None\n',
+    "deploy/production/kustomization.yaml": "literals: [BOOKS_ENVIRONMENT=production]\n",
+    "tests/test_books.py": "def test_books_are_read():\n    assert 1 + 1 == 2\n",
+}
+POD = "deploy/production/pod.yaml"
+CASES = [
+    (case["rule"], case.get("file", API), case["bad"], case.get("fine"))
+    for case in tomllib.loads(Path(__file__).with_name("rules.toml").read_text("utf-8"))["case"]
+]
+
+
+@pytest.fixture
+def root(tmp_path):
+    (tmp_path / "chassis.toml").write_text("[services.books]\nport = 8010\nadmin_port = 9010\n")
+    for service in ("users", "books"):
+        write(tmp_path / "services" / service, GOOD)
+    return tmp_path
+
+
+def write(folder, files):
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def found(root, rule, file, text):
+    head = HEAD if file == API else ""
+    folder = root / "services/books"
+    write(folder, {file: head + text})
+    if file.startswith("../"):
+        folder = root / "services" / Path(file).parts[1]
+    return [str(one) for one in BY_NAME[rule].find(root, folder)]
+
+
+@pytest.mark.parametrize(("rule", "file", "bad", "fine"), CASES)
+def test_a_rule_finds_what_breaks_it(root, rule, file, bad, fine):
+    findings = found(root, rule, file, bad)
+    assert findings, f"{rule} does not see {bad}"
+    assert all(f": {rule}: " in one for one in findings)
+
+
+@pytest.mark.parametrize(("rule", "file", "bad", "fine"), [c for c in CASES if c[3] is not None])
+def test_a_rule_leaves_alone_what_only_looks_like_it(root, rule, file, bad, fine):
+    assert found(root, rule, file, fine) == []
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_good_service_keeps_every_rule(root, rule):
+    assert list(rule.find(root, root / "services/books")) == []
+
+
+def test_every_rule_is_in_the_table():
+    assert {case[0] for case in CASES} == BY_NAME.keys()
+    assert len(BY_NAME) == len(RULES)
+
+
+def test_a_finding_names_the_line(root):
+    (one,) = found(root, "one-log", API, "\n\nprint('x')")
+    assert one.startswith(f"services/books/{API}:{HEAD.count(chr(10)) + 3}: one-log: print()")
+
+
+def test_a_finding_in_a_patch_names_the_line_of_the_patch(root):
+    text = "a: 1\npatch: |-\n  - op: replace\n    path: /spec/privileged\n    value: true\n"
+    (one,) = found(root, "pods-stay-hardened", POD, text)
+    assert one.startswith(f"services/books/{POD}:5: ")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_every_rule_explains_itself(rule):
+    for text in (rule.says, rule.why, rule.instead):
+        assert len(text) > 10
+        assert "  " not in text
