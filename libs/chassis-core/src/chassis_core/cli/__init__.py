@@ -2,6 +2,7 @@
 
 import typer
 
+from chassis_core.cli.check import check
 from chassis_core.cli.migrate import migrate
 from chassis_core.cli.serve import serve
 from chassis_core.cli.verify import verify
@@ -10,6 +11,7 @@ app = typer.Typer(name="chassis", no_args_is_help=True, pretty_exceptions_enable
 app.command()(serve)
 app.command()(migrate)
 app.command()(verify)
+app.command()(check)
 
 
 def main() -> None:

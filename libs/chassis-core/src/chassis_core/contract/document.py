@@ -4,7 +4,7 @@ import re
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -30,10 +30,12 @@ class Member(_Part):
     Attributes:
         port: of its public listener, everywhere but in an ingress.
         admin_port: of its admin listener.
+        exceptions: rules of `chassis check` that it may break, by name, each with the reason.
     """
 
     port: int = Field(ge=1024, le=65535)
     admin_port: int = Field(ge=1024, le=65535)
+    exceptions: dict[str, Annotated[str, Field(min_length=20)]] = {}
 
 
 class Boundaries(_Part):
@@ -106,4 +108,4 @@ def load(root: Path) -> Contract:
 def _pattern(glob: str) -> re.Pattern[str]:
     parts = re.split(r"(\*\*/?|\*)", glob)
     across = {"**": ".*", "**/": "(?:.*/)?", "*": "[^/]*"}
-    return re.compile("".join(across.get(part, re.escape(part)) for part in parts))
+    return re.compile("".join(across.get(part, re.escape(part)) for part in parts), re.DOTALL)
