@@ -1,4 +1,4 @@
-"""`./dev check`: format, lint, types, import contracts, deployed services, shell scripts, lock."""
+"""`./dev check`: format, lint, types, imports, deployed services, contract, shell, lock."""
 
 import os
 import shutil
@@ -17,6 +17,7 @@ CHECKS = {
     "types": ["mypy"],
     "imports": ["lint-imports"],
     "services": ["python", "deploy/k8s/services.py", "--check"],
+    "contract": ["chassis", "check"],
     "shell": ["shellcheck", "dev", ".ci/run", "deploy/local/cluster"],
     "lock": [os.environ.get("UV", "uv"), "lock", "--check"],
 }
