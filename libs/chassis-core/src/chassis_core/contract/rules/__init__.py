@@ -10,14 +10,12 @@ from chassis_core.contract.rules.composition import (
     STANDARD_CONCERNS,
 )
 from chassis_core.contract.rules.data import (
-    COMMIT_BEFORE_THE_ANSWER,
     NO_SQL_FROM_STRINGS,
     ONE_ENGINE,
     UNIT_OF_WORK,
 )
 from chassis_core.contract.rules.deploy import (
     IMAGES_ARE_PINNED,
-    PODS_COME_FROM_THE_BASE,
     PODS_STAY_HARDENED,
     PODS_STAY_WATCHED,
     PRODUCTION_HOLDS_NO_SECRETS,
@@ -29,6 +27,7 @@ from chassis_core.contract.rules.flow import (
     NO_SWALLOWED_ERRORS,
 )
 from chassis_core.contract.rules.guards import GUARDS_STAY_ON
+from chassis_core.contract.rules.late import COMMIT_BEFORE_THE_ANSWER
 from chassis_core.contract.rules.migrations import MIGRATIONS_EXPAND_FIRST, ONE_LINE_OF_MIGRATIONS
 from chassis_core.contract.rules.models import MOMENTS_HAVE_ZONES, MONEY_IS_WHOLE, STRICT_REQUESTS
 from chassis_core.contract.rules.project import (
@@ -37,7 +36,8 @@ from chassis_core.contract.rules.project import (
     READABLE,
     SERVICE_PROJECT,
 )
-from chassis_core.contract.rules.routes import GUARDED_ROUTES, READS_CHANGE_NOTHING
+from chassis_core.contract.rules.reads import READS_CHANGE_NOTHING
+from chassis_core.contract.rules.routes import GUARDED_ROUTES
 from chassis_core.contract.rules.secrets import SECRETS_STAY_SECRET
 from chassis_core.contract.rules.settings import (
     NO_PROCESS_STATE,
@@ -45,6 +45,7 @@ from chassis_core.contract.rules.settings import (
     SETTINGS_ONLY,
 )
 from chassis_core.contract.rules.telemetry import ONE_LOG, ONE_TELEMETRY
+from chassis_core.contract.rules.workloads import PODS_COME_FROM_THE_BASE
 
 RULES = (
     LISTED,

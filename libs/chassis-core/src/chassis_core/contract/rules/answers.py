@@ -3,7 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.source import Module, Sight, source_rule
+from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.source import Module
 
 _ERRORS = {"Exception", "BaseException", "HTTPException", "RequestValidationError", "Problem"}
 
@@ -16,6 +17,8 @@ def _answers(module: Module) -> Iterator[Sight]:
         name = module.dotted(call.func)
         if name == "chassis_core.Concern":
             yield from _broad_handlers(module, call)
+        elif name.startswith(("fastapi.", "starlette.")) and name.endswith(".HTTPException"):
+            yield call, "HTTPException has no type and no title of its own; raise a problem"
         elif (status := _status(call, name)) >= 400:
             yield call, f"a {status} made by hand is no problem document; raise a problem"
     for target in module.all(ast.Assign):

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chassis_core.contract.rules.composition import STANDARD
+from chassis_core.contract.rules.making import Sight, service_rule, source_rule
 from chassis_core.contract.rules.names import source_of
-from chassis_core.contract.rules.source import Module, Sight, Source, service_rule, source_rule
+from chassis_core.contract.rules.source import Module, Source
 
 PUBLIC = frozenset(
     {"chassis_core"}

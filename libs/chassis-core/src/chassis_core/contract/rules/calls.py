@@ -4,11 +4,25 @@ import ast
 from collections.abc import Iterator
 
 from chassis_core.contract.rules.boundaries import imported
-from chassis_core.contract.rules.source import Module, Sight, source_rule
+from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.source import Module
 
-_CLIENTS = ("requests", "aiohttp", "urllib3", "urllib.request", "http.client", "pycurl", "niquests")
+_CLIENTS = (
+    "requests",
+    "aiohttp",
+    "urllib3",
+    "urllib.request",
+    "http.client",
+    "pycurl",
+    "niquests",
+    "grpc",
+    "websockets",
+    "zeep",
+)
 _HTTPX = {"Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport", "request", "stream"}
 _HTTPX |= {"get", "head", "post", "put", "patch", "delete", "options"}
+_DECODERS = {"jwt.decode", "jwt.decode_complete", "jwt.get_unverified_header", "jwt.PyJWT"}
+_DECODERS |= {"jwt.PyJWS", "jwt.PyJWKClient"}
 _TOKENS = ("jose", "authlib", "fastapi_jwt", "python_jose", "jwcrypto", "itsdangerous")
 _SCHEMES = {"HTTPBearer", "OAuth2PasswordBearer", "OAuth2AuthorizationCodeBearer"}
 _UNVERIFIED = {"ssl._create_unverified_context", "ssl.CERT_NONE"}
@@ -35,7 +49,7 @@ def _own_tokens(module: Module) -> Iterator[Sight]:
             yield node, f"{owner} verifies tokens past the chassis; {instead}"
     for call in module.all(ast.Call):
         name = module.dotted(call.func)
-        if name in {"jwt.decode", "jwt.decode_complete", "jwt.get_unverified_header"}:
+        if name in _DECODERS:
             yield call, f"{name}() reads a token past the chassis; {instead}"
         elif name.startswith("fastapi.security.") and name.rpartition(".")[2] in _SCHEMES:
             yield call, f"{name.rpartition('.')[2]} only reads a token; {instead}"

@@ -14,7 +14,8 @@ _BLANKET = re.compile(
     r"(?m)^\s*#\s*(ruff:\s*noqa|flake8:\s*noqa|mypy:\s*(ignore-errors|disable-error-code)|"
     r"type:\s*ignore\s*$|pyright:\s*basic)"
 )
-_ALWAYS = {"pytest.mark.skip", "pytest.mark.xfail", "unittest.skip"}
+_ALWAYS = {"pytest.mark.skip", "pytest.mark.xfail", "unittest.skip", "mark.skip", "mark.xfail"}
+_HIDES = re.compile(r"(collect_ignore(_glob)?|__test__) =|pytest\.(skip|xfail|exit)\(")
 
 
 def _checks(root: Path, folder: Path) -> Iterator[Finding]:
@@ -50,11 +51,17 @@ def _skipped(text: str) -> Iterator[tuple[ast.AST, str]]:
         tree = parse(text.encode())
     except (SyntaxError, ValueError, RecursionError):
         return
-    for node in ast.walk(tree):
+    # Most tests name none of these, and a walk through all of them takes a while.
+    for node in ast.walk(tree) if "skip" in text or "xfail" in text else ():
         if isinstance(node, ast.Attribute) and ast.unparse(node) in _ALWAYS:
             yield node, "a test that never counts; mend it, or mend what it found"
-        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _says_nothing(node):
-            yield node, "a test that cannot fail; say what holds"
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    for statement in [*tree.body, *(inner for cls in classes for inner in cls.body)]:
+        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if _says_nothing(statement):
+                yield statement, "a test that cannot fail; say what holds"
+        elif _HIDES.match(ast.unparse(statement)):
+            yield statement, "hides tests from pytest; mend them, or mend what they found"
 
 
 def _says_nothing(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

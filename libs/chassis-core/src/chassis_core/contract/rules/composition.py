@@ -4,7 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from chassis_core.contract.rules.source import Module, Sight, Source, service_rule, source_rule
+from chassis_core.contract.rules.making import Sight, service_rule, source_rule
+from chassis_core.contract.rules.source import Module, Source
 
 STANDARD = frozenset(
     path.stem
@@ -15,6 +16,7 @@ STANDARD = frozenset(
 _APPS = {"FastAPI", "Starlette", "Flask", "Quart", "Litestar", "Sanic", "Robyn"}
 _SERVERS = {"uvicorn", "hypercorn", "granian", "gunicorn", "daphne", "waitress", "wsgiref"}
 _MIDDLEWARE = ("starlette.middleware.", "fastapi.middleware.")
+_LATER = {"on_event", "add_event_handler", "lifespan_context", "openapi_url", "docs_url"}
 _STACK = {"user_middleware", "middleware_stack", "build_middleware_stack"}
 
 
@@ -25,6 +27,9 @@ def _apps(module: Module) -> Iterator[Sight]:
             yield call, f"{name}() makes an app without the chassis; use create_app"
         elif name.partition(".")[0] in _SERVERS and "." in name:
             yield call, f"{name}() starts a server of its own; chassis serve runs the service"
+    for attribute in module.all(ast.Attribute):
+        if attribute.attr in _LATER:
+            yield attribute, f".{attribute.attr} changes the app after it is made; use a Concern"
     for node in module.all(ast.ClassDef):
         for base in map(module.dotted, node.bases):
             if base.rpartition(".")[2] in _APPS or base == "chassis_core.App":

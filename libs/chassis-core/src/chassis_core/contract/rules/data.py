@@ -4,7 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.source import Module, Sight, Source, service_rule, source_rule
+from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.source import Module
 
 _SESSION = re.compile(r"(?i)(^|_)(session|conn|connection|db|uow|transaction|tx)\d*$")
 _ENGINES = {
@@ -17,7 +18,6 @@ _ENGINES |= {"sessionmaker", "async_sessionmaker", "scoped_session", "async_scop
 _DRIVERS = {"sqlite3", "aiosqlite", "asyncpg", "psycopg", "psycopg2", "pymysql", "aiomysql"}
 _DRIVERS |= {"redis", "aioredis", "pymongo", "motor", "databases", "peewee", "tortoise"}
 _TAKES_SQL = {"text", "execute", "scalars", "scalar", "exec_driver_sql", "literal_column", "stream"}
-_WORK = {"execute", "scalar", "scalars", "flush", "commit", "add", "add_all", "delete", "merge"}
 
 
 def is_session(module: Module, node: ast.AST) -> bool:
@@ -38,7 +38,7 @@ def _commits(module: Module) -> Iterator[Sight]:
         function = call.func
         if (
             isinstance(function, ast.Attribute)
-            and function.attr in {"commit", "rollback", "begin", "close"}
+            and function.attr in {"commit", "rollback", "begin"}
             and is_session(module, function.value)
         ):
             yield (
@@ -94,54 +94,6 @@ def _given(function: ast.AST, name: str) -> Iterator[ast.expr]:
             yield ast.BinOp(ast.Constant(""), ast.Add(), node.value)
 
 
-def _late(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
-    for module in source.modules.values():
-        for call in module.all(ast.Call):
-            if module.dotted(call.func) in {"fastapi.Depends", "fastapi.Security"} and call.args:
-                found = source.definition(module.dotted(call.args[0]))
-                if found and _works_after_its_yield(found[0], found[1]):
-                    yield *found, "commits after the answer is sent; take Session as a parameter"
-            elif _hands_on_a_session(module, call):
-                yield module, call, "the session is closed when a background task runs"
-
-
-def _hands_on_a_session(module: Module, call: ast.Call) -> bool:
-    adds = isinstance(call.func, ast.Attribute) and call.func.attr == "add_task"
-    return adds and any(is_session(module, given) for given in call.args)
-
-
-def _works_after_its_yield(module: Module, function: ast.AST) -> bool:
-    yields = [node for node in ast.walk(function) if isinstance(node, ast.Yield)]
-    for node in yields:
-        if any(isinstance(outer, ast.AsyncWith) and _opens(outer) for outer in module.above(node)):
-            return True
-    first = min((node.lineno for node in yields), default=None)
-    return first is not None and any(
-        node.lineno > first and _is_work(module, node)
-        for node in ast.walk(function)
-        if isinstance(node, ast.Call)
-    )
-
-
-def _opens(block: ast.AsyncWith) -> bool:
-    calls = [item.context_expr for item in block.items]
-    names = [c.func.attr for c in calls if isinstance(c, ast.Call) and _is_attribute(c)]  # type: ignore[attr-defined]
-    return bool({"session", "begin"}.intersection(names))
-
-
-def _is_attribute(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute)
-
-
-def _is_work(module: Module, call: ast.Call) -> bool:
-    function = call.func
-    return (
-        isinstance(function, ast.Attribute)
-        and function.attr in _WORK
-        and is_session(module, function.value)
-    )
-
-
 UNIT_OF_WORK = source_rule(
     "unit-of-work",
     says="A request is one unit of work, which the chassis commits before the answer.",
@@ -163,11 +115,4 @@ NO_SQL_FROM_STRINGS = source_rule(
     why="A value in the text of a statement is an injection, sooner or later.",
     instead="`select(Order).where(Order.id == id)`, or `text('… WHERE id = :id')` with parameters.",
     see=_made_of_strings,
-)
-COMMIT_BEFORE_THE_ANSWER = service_rule(
-    "commit-before-the-answer",
-    says="Nothing is written after the answer has been sent.",
-    why="A dependency's code behind its `yield` runs after it: the caller reads 201 and it fails.",
-    instead="Take `Session` as the route's parameter; publish an event for what comes later.",
-    see=_late,
 )

@@ -27,8 +27,6 @@ _WEAK = {
     ("$patch", "delete"): "takes away a part of the foundation",
     ("$patch", "replace"): "takes away a part of the foundation",
 }
-_OF_THE_BASE = "pods-come-from-the-base"
-_KINDS = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob"}
 _HARDENING = {"securityContext", "capabilities", "seccompProfile", "drop", "hostUsers"}
 _WATCHED = {"startupProbe", "livenessProbe", "readinessProbe", "resources", "limits", "requests"}
 _WATCHED |= {"memory", "lifecycle", "preStop", "topologySpreadConstraints"}
@@ -105,30 +103,6 @@ def _secret(entry: Entry) -> Iterator[str]:
         yield "a secret in the repository is everyone's; use external-secrets.yaml"
 
 
-def _workloads(root: Path, folder: Path) -> Iterator[Finding]:
-    every = list(entries(root, folder))
-    patches = {one.value for one in every if one.keys[-2:] == ("patches", "path")}
-    for entry in every:
-        own = entry.keys == ("kind",) and entry.value in _KINDS
-        if own and entry.path.rpartition("/")[2] not in patches:
-            message = f"a {entry.value} of its own has nothing of the foundation; patch the base"
-            yield Finding(entry.path, entry.line, _OF_THE_BASE, message)
-    base = folder / "deploy/base/kustomization.yaml"
-    where = base.relative_to(root).as_posix()
-    if base.exists() and not any(
-        one.path == where and one.value.endswith("/deploy/k8s/base") for one in every
-    ):
-        message = "stands on deploy/k8s/base no more; list it in resources"
-        yield Finding(where, 0, _OF_THE_BASE, message)
-
-
-PODS_COME_FROM_THE_BASE = Rule(
-    _OF_THE_BASE,
-    says="What runs in a cluster is the foundation's pod, with a service's name and numbers.",
-    why="A Deployment made by hand lacks probes, hardening and network policies, all at once.",
-    instead="`resources: [../../../../deploy/k8s/base]` and patches, as orders has.",
-    find=_workloads,
-)
 PODS_STAY_HARDENED = _deploy_rule(
     "pods-stay-hardened",
     says="A pod keeps the security that the foundation gives it.",

@@ -3,7 +3,9 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.source import Module, Sight, source_rule
+from chassis_core.contract.rules.boundaries import imported
+from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.source import Module
 
 _BLOCKS = {
     "time.sleep",
@@ -23,6 +25,7 @@ _BLOCKS = {
     "input",
 }
 _TASKS = {"asyncio.create_task", "asyncio.ensure_future"}
+_QUEUES = {"celery", "rq", "dramatiq", "arq", "huey", "apscheduler", "taskiq"}
 _EXECUTES = {"eval", "exec", "pickle.load", "pickle.loads", "marshal.loads", "shelve.open"}
 _EXECUTES |= {"dill.load", "dill.loads", "jsonpickle.decode", "os.system", "os.popen"}
 _EXECUTES |= {"yaml.unsafe_load", "yaml.full_load", "yaml.unsafe_load_all", "pickle.Unpickler"}
@@ -65,6 +68,7 @@ def _is_answered(handler: ast.ExceptHandler) -> bool:
 
 
 def _lost(module: Module) -> Iterator[Sight]:
+    yield from _queues(module)
     for statement in module.all(ast.Expr):
         call = statement.value
         if not isinstance(call, ast.Call):
@@ -77,6 +81,12 @@ def _lost(module: Module) -> Iterator[Sight]:
             made = call.func.value
             if isinstance(made, ast.Call) and module.dotted(made.func) == "threading.Thread":
                 yield call, "nobody waits for this thread; publish an event, or await the work"
+
+
+def _queues(module: Module) -> Iterator[Sight]:
+    for node, owner, _ in imported(module):
+        if owner.partition(".")[0] in _QUEUES:
+            yield node, f"{owner} is a queue beside the outbox; publish an event"
 
 
 def _in_group(module: Module, call: ast.Call) -> bool:

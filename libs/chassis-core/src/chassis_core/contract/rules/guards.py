@@ -11,6 +11,7 @@ from chassis_core.contract.rules.manifests import assignments, entries
 from chassis_core.contract.rules.source import Module, read
 
 NAME = "guards-stay-on"
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,18 @@ def _everyone(value: str) -> bool:
         return False
 
 
+def _flood(value: str) -> bool:
+    rates = [rate.partition("/") for rate in value.split(";")]
+    return all(
+        count.strip().isdigit() and int(count) > 10_000 * _SECONDS.get(unit.strip(), int(count))
+        for count, _, unit in rates
+    )
+
+
 GUARDS = (
     Guard("", "environment", bool, "is said in the source; the deployment says it"),
     Guard("rate_limit", "default", _off, "lets one client take everything"),
+    Guard("rate_limit", "default", _flood, "is no limit that anybody meets"),
     Guard("trusted_hosts", "allowed", lambda v: v == "*", "answers to any host name"),
     Guard("client_address", "trusted_proxies", _everyone, "lets clients choose their address"),
     Guard("cors", "allow_origins", lambda v: v == "*", "lets every web page read the answers"),

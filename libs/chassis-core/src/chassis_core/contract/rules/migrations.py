@@ -5,7 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from chassis_core.contract.rules.source import Module, Source, service_rule
+from chassis_core.contract.rules.making import service_rule
+from chassis_core.contract.rules.source import Module, Source
 
 _NOTE = re.compile(r"(?m)^\s*Contract: \S.{19,}")
 _DROPS = {"drop_table", "drop_column", "rename_table"}

@@ -4,15 +4,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from chassis_core.contract.rules.making import Sight, service_rule, source_rule
 from chassis_core.contract.rules.routes import routes
-from chassis_core.contract.rules.source import (
-    Module,
-    Sight,
-    Source,
-    class_bases,
-    service_rule,
-    source_rule,
-)
+from chassis_core.contract.rules.source import Module, Source, class_bases
 
 _MONEY = re.compile(
     r"(?i)(^|_)(price|amount|total|subtotal|fee|balance|money|salary|payment|refund|cost)"

@@ -3,18 +3,10 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.data import is_session
-from chassis_core.contract.rules.source import (
-    FunctionNode,
-    Module,
-    Sight,
-    Source,
-    service_rule,
-    source_rule,
-)
+from chassis_core.contract.rules.making import service_rule
+from chassis_core.contract.rules.source import FunctionNode, Module, Source
 
 UNSAFE = {"post", "put", "patch", "delete"}
-_WRITES = {"add", "add_all", "delete", "merge"}
 _GUARDS = {"CurrentUser", "get_current_user", "require_scopes", "require_roles", "RateLimit"}
 _HARMLESS = ("chassis_core.", "fastapi.", "starlette.", "pydantic.", "sqlalchemy.", "typing.")
 _DEPENDS = {"fastapi.Depends", "fastapi.Security"}
@@ -134,28 +126,6 @@ def _dependencies(call: ast.Call) -> list[ast.keyword]:
     return [one for one in call.keywords if one.arg == "dependencies"]
 
 
-def _writing_reads(module: Module) -> Iterator[Sight]:
-    for call in module.all(ast.Call):
-        function = call.func
-        if not (isinstance(function, ast.Attribute) and function.attr in _WRITES):
-            continue
-        if is_session(module, function.value) and _is_read(module, call):
-            yield call, f".{function.attr}() in a GET; caches and crawlers repeat it: use POST"
-
-
-def _is_read(module: Module, call: ast.Call) -> bool:
-    outer = module.function_of(call)
-    marks = [m.func for m in getattr(outer, "decorator_list", []) if isinstance(m, ast.Call)]
-    return any(isinstance(mark, ast.Attribute) and mark.attr in {"get", "head"} for mark in marks)
-
-
-READS_CHANGE_NOTHING = source_rule(
-    "reads-change-nothing",
-    says="A GET changes nothing.",
-    why="Browsers, proxies and our own clients repeat it without asking, and no key makes it once.",
-    instead="A POST, with `Idempotent` where it matters; an event for what is only counted.",
-    see=_writing_reads,
-)
 GUARDED_ROUTES = service_rule(
     "guarded-routes",
     says="A route that changes something knows its caller, or limits strangers.",

@@ -4,7 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.source import Module, Source, class_bases, service_rule
+from chassis_core.contract.rules.making import service_rule
+from chassis_core.contract.rules.source import Module, Source, class_bases
 
 NAMED = re.compile(
     r"(?i)(^|_)(password|passwd|passphrase|secret|token|api_?key|private_key|access_key|"
@@ -16,11 +17,13 @@ KNOWN = re.compile(
     r"|\bxox[abp]-[\w-]{10,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.|://[^/\s:@{}]+:[^/\s@{}]+@[\w.-]+"
 )
 """What a real secret looks like."""
+_HOMELY = re.compile(r"^https?://(127\.|localhost|\[::1\])")
 _BASES = {"ServiceSettings", "ConcernSettings", "BaseSettings"}
 _LOGS = {"debug", "info", "warning", "error", "critical", "exception", "bind"}
 
 
 def _secrets(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+    yield from _unrefused(source)
     for module in source.modules.values():
         for node, message in [*_literals(module), *_defaults(module), *_told(module)]:
             yield module, node, message
@@ -29,6 +32,28 @@ def _secrets(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
             if bases & _BASES:
                 for field, name in _plain_fields(cls):
                     yield module, field, f"{name} would be shown by repr and errors; use SecretStr"
+
+
+def _unrefused(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+    for module in source.modules.values():
+        classes = [c for c in module.all(ast.ClassDef) if _is_settings(source, module, c)]
+        homely = [n for n in module.all(ast.Constant) if _HOMELY.search(str(n.value))]
+        homely += [n for n in module.all(ast.Name) if "DEVELOPMENT" in n.id]  # type: ignore[misc]
+        homely = [node for node in homely if not _is_prose(module, node)]
+        if classes and homely and not any(_refuses(test) for test in module.all(ast.If)):
+            message = "production must refuse this default: raise InvalidSettings in it"
+            yield module, homely[0], message
+
+
+def _is_settings(source: Source, module: Module, cls: ast.ClassDef) -> bool:
+    bases = class_bases(source, module, cls)
+    return any(base.rpartition(".")[2] == "ServiceSettings" for base in bases)
+
+
+def _refuses(test: ast.If) -> bool:
+    asked = [n for n in ast.walk(test.test) if isinstance(n, ast.Constant)]
+    refused = any(isinstance(node, ast.Raise) for node in ast.walk(test))
+    return refused and any(node.value == "production" for node in asked)
 
 
 def _plain_fields(cls: ast.ClassDef) -> Iterator[tuple[ast.AST, str]]:

@@ -4,14 +4,8 @@ import ast
 from collections.abc import Iterator
 
 from chassis_core.contract.rules.boundaries import imported
-from chassis_core.contract.rules.source import (
-    Module,
-    Sight,
-    Source,
-    class_bases,
-    service_rule,
-    source_rule,
-)
+from chassis_core.contract.rules.making import Sight, service_rule, source_rule
+from chassis_core.contract.rules.source import Module, Source, class_bases
 
 _ENVIRONMENT = {"os.environ", "os.environb"}
 _READERS = {"os.getenv", "os.getenvb", "os.putenv", "os.unsetenv"}
@@ -86,8 +80,18 @@ def _state(module: Module) -> Iterator[Sight]:
     kept = dict(_empties(module))
     for node in [*module.all(ast.Subscript), *module.all(ast.Call)]:
         name = _changed(node)
-        if name in kept and module.function_of(node) is not None:
+        if name in kept and _while_serving(module, node):
             yield node, f"{name} is filled while serving: lost at a restart, unseen by replicas"
+
+
+def _while_serving(module: Module, node: ast.AST) -> bool:
+    """Tell whether a function does it, other than one that registers what it is given."""
+    function = module.function_of(node)
+    if function is None or isinstance(function, ast.Lambda):
+        return function is not None
+    given = {argument.arg for argument in function.args.args}
+    returned = {getattr(n.value, "id", "") for n in ast.walk(function) if isinstance(n, ast.Return)}
+    return not given & returned
 
 
 def _empties(module: Module) -> Iterator[tuple[str, ast.stmt]]:
@@ -117,13 +121,30 @@ def _changed(node: ast.AST) -> str:
     return ""
 
 
-SETTINGS_ONLY = source_rule(
+def _configured(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+    prefix = f"{source.package.upper()}_"
+    for module in source.modules.values():
+        for node, message in _environment(module):
+            yield module, node, message
+        for call in module.all(ast.Call):
+            if module.dotted(call.func) != "pydantic_settings.SettingsConfigDict":
+                continue
+            given = {one.arg: getattr(one.value, "value", None) for one in call.keywords}
+            if given.get("extra", "forbid") != "forbid":
+                yield module, call, "a misspelt variable would be ignored; leave extra out"
+            if given.get("env_prefix", prefix) != prefix:
+                yield module, call, f"the settings of {source.package} begin with {prefix}"
+            for one in given.keys() & {"env_file", "secrets_dir", "toml_file", "yaml_file"}:
+                yield module, call, f"{one} is a second way to settings; the environment is the one"
+
+
+SETTINGS_ONLY = service_rule(
     "settings-only",
     says="What a service is told comes through its `Settings`.",
     why="A variable read elsewhere is not checked at start, not documented, and not the same in "
     "tests.",
     instead="A field with a type and a docstring in `Settings`; `request.app.settings` reads it.",
-    see=_environment,
+    see=_configured,
 )
 NOTHING_AT_IMPORT = service_rule(
     "nothing-at-import",

@@ -2,13 +2,12 @@
 
 import ast
 import builtins
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from chassis_core.contract.rule import Finding, Rule
 from chassis_core.contract.rules.names import named
 
 N = TypeVar("N", bound=ast.AST)
@@ -90,40 +89,6 @@ class Source:
                 return module, statement
         further = module.names.get(last, name)
         return self.definition(further, depth - 1) if further != name else None
-
-
-Sight = tuple[ast.AST, str]
-"""A node that breaks a rule, and what to say of it."""
-
-
-def source_rule(
-    name: str, *, says: str, why: str, instead: str, see: Callable[[Module], Iterable[Sight]]
-) -> Rule:
-    """Return a rule that looks at one file at a time."""
-
-    def see_all(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
-        for module in source.modules.values():
-            for node, message in see(module):
-                yield module, node, message
-
-    return service_rule(name, says=says, why=why, instead=instead, see=see_all)
-
-
-def service_rule(
-    name: str,
-    *,
-    says: str,
-    why: str,
-    instead: str,
-    see: Callable[[Source], Iterable[tuple[Module, ast.AST, str]]],
-) -> Rule:
-    """Return a rule that looks at all files of a service together."""
-
-    def find(root: Path, folder: Path) -> Iterator[Finding]:
-        for module, node, message in see(read(root, folder)):
-            yield Finding(module.path, getattr(node, "lineno", 0), name, message)
-
-    return Rule(name, says, why, instead, find)
 
 
 def python_files(folder: Path) -> Iterator[Path]:

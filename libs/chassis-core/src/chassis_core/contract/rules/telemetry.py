@@ -4,7 +4,8 @@ import ast
 from collections.abc import Iterator
 
 from chassis_core.contract.rules.boundaries import imported
-from chassis_core.contract.rules.source import Module, Sight, source_rule
+from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.source import Module
 
 _WRITES = {"print", "sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer.write"}
 _PIPELINES = {
