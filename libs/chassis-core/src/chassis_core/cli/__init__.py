@@ -3,11 +3,15 @@
 import typer
 
 from chassis_core.cli.migrate import migrate
+from chassis_core.cli.new import new
 from chassis_core.cli.serve import serve
+from chassis_core.cli.upgrade import upgrade
 
 app = typer.Typer(name="chassis", no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(serve)
 app.command()(migrate)
+app.command()(upgrade)
+app.add_typer(new, name="new")
 
 
 def main() -> None:
