@@ -6,26 +6,36 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from dev.ports import SERVICES
+from chassis_core.contract import prefix_of
+from dev.ports import SERVICES, setting
 
 ROOT = Path(__file__).parents[1]
 
 
-@pytest.fixture
-def copy(tmp_path):
-    """A fresh copy of the repository: what git tracks, and what it would if it were added."""
+@pytest.fixture(scope="session")
+def copied():
+    """Copy the repository to a folder: what git tracks, and what it would if it were added."""
     listed = subprocess.check_output(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, text=True
     )
-    for name in filter(None, listed.split("\0")):
-        if (ROOT / name).is_file():
-            target = tmp_path / "clone" / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, target)
-    return tmp_path / "clone"
+
+    def to(folder):
+        for name in filter(None, listed.split("\0")):
+            if (ROOT / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, folder / name)
+        return folder
+
+    return to
 
 
 @pytest.fixture
+def copy(copied, tmp_path):
+    """A fresh copy of the repository."""
+    return copied(tmp_path / "clone")
+
+
+@pytest.fixture(scope="session")
 def clean_environment():
     """The environment without what belongs to this test run."""
     ours = ("PYTEST_", "UV_PROJECT_ENVIRONMENT", "CHASSIS_", "VIRTUAL_ENV", "COV_", "_PYTEST")
@@ -35,14 +45,14 @@ def clean_environment():
 @pytest.fixture(scope="session")
 def foreign_free():
     """The environment without telemetry and service settings of whoever runs the tests."""
-    foreign = ("OTEL_", "USERS_", "ORDERS_", "CHASSIS_")
+    foreign = ("OTEL_", "CHASSIS_", *map(prefix_of, SERVICES))
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
 @pytest.fixture(scope="session")
 def free_ports():
     """Make settings that put every listener on a port that was free a moment ago."""
-    names = [f"{s.upper()}_SERVER__{kind}" for s in SERVICES for kind in ("PORT", "ADMIN_PORT")]
+    names = [setting(service, admin=admin) for service in SERVICES for admin in (False, True)]
 
     def chosen():
         with ExitStack() as stack:

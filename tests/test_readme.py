@@ -83,7 +83,7 @@ def test_every_command_of_the_readme_works_in_a_fresh_copy(copy, environment, po
             if isinstance(command, tuple):
                 (copy / command[0]).write_text(command[1])
                 continue
-            line = command.replace("8003", port)
+            line = command.replace("8010", port).replace("payments", "stamp-cards")
             if line.startswith(STAYS):
                 stack.enter_context(staying(f"exec {line}", port, **options))
                 continue

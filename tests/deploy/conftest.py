@@ -1,9 +1,9 @@
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from chassis_core.cli.scaffold import planned
 from dev import manifests
 
 ROOT = Path(__file__).parents[2]
@@ -36,16 +36,8 @@ def documents(request):
 
 @pytest.fixture
 def repository(copy):
-    """A copy of the repository in which orders stands a second time, under another name."""
-    name = "parcels"
-    target = copy / "services" / name
-    shutil.copytree(copy / "services/orders", target)
-    (target / "src/orders").rename(target / "src" / name)
-    for path in target.rglob("*"):
-        if path.is_file() and path.suffix in {".py", ".toml", ".yaml"}:
-            text = path.read_text().replace("8002", "8003").replace("9002", "9003")
-            text = text.replace("ORDERS", name.upper()).replace("orders", name)
-            path.write_text(text)
+    """A copy of the repository in which `chassis new service` has made one."""
+    planned(copy, "parcel-lockers").write()
     written = [sys.executable, str(copy / "deploy/k8s/services.py")]
     subprocess.run(written, check=True, capture_output=True)
     return copy

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from chassis_core.contract import package_of, prefix_of
 from dev.images import images
 from dev.ports import SERVICES, port
 
@@ -113,20 +114,20 @@ def test_the_environment_is_one_that_the_service_starts_with(service, monkeypatc
         monkeypatch.delenv(name)
     for name, value in PARTS[service]["environment"].items():
         monkeypatch.setenv(name, value)
-    settings = import_module(f"{service}.settings").Settings()
+    settings = import_module(f"{package_of(service)}.settings").Settings()
     assert settings.environment == "development"
     assert settings.database.url.get_secret_value().endswith(f"@postgres:5432/{service}")
     assert settings.auth.issuer == f"http://127.0.0.1:{port({}, 'users')}"
 
 
 def test_each_service_has_a_database_and_a_role_of_its_own():
-    made = (ROOT / "deploy/compose/databases.sql").read_text()
     for service in SERVICES:
-        url = PARTS[service]["environment"][f"{service.upper()}_DATABASE__URL"]
+        made = (ROOT / f"deploy/compose/databases/{service}.sql").read_text()
+        url = PARTS[service]["environment"][f"{prefix_of(service)}DATABASE__URL"]
         assert url == f"postgresql://{service}:{PASSWORD}@postgres:5432/{service}"
-        assert f"CREATE ROLE {service} LOGIN PASSWORD '{PASSWORD}';" in made
-        assert f"CREATE DATABASE {service} OWNER {service};" in made
-        assert f"REVOKE ALL ON DATABASE {service} FROM PUBLIC;" in made
+        assert f"CREATE ROLE \"{service}\" LOGIN PASSWORD '{PASSWORD}';" in made
+        assert f'CREATE DATABASE "{service}" OWNER "{service}";' in made
+        assert f'REVOKE ALL ON DATABASE "{service}" FROM PUBLIC;' in made
 
 
 def test_the_only_password_says_that_it_is_none():
@@ -138,12 +139,13 @@ def test_the_only_password_says_that_it_is_none():
 
 def test_prometheus_asks_the_services_where_they_are():
     config = yaml.safe_load((ROOT / "deploy/observability/prometheus/prometheus.yml").read_text())
-    targets = {
-        target
-        for job in config["scrape_configs"]
-        for group in job["static_configs"]
-        for target in group["targets"]
-    }
+    (files,) = config["scrape_configs"][0]["file_sd_configs"][0]["files"]
+    mounted = [volume.split(":") for volume in PARTS["prometheus"]["volumes"]]
+    (folder,) = [ours for ours, inside, *_ in mounted if inside == str(Path(files).parent)]
+    found = (ROOT / folder).glob(Path(files).name)
+    groups = [group for file in found for group in yaml.safe_load(file.read_text())]
+    groups += [group for job in config["scrape_configs"][1:] for group in job["static_configs"]]
+    targets = {target for group in groups for target in group["targets"]}
     assert {f"{service}:{port({}, service, admin=True)}" for service in SERVICES} <= targets
     assert {target.partition(":")[0] for target in targets} - {"localhost"} <= PARTS.keys()
 

@@ -3,22 +3,25 @@ import subprocess
 import sys
 
 import pytest
+from chassis_core.contract import load
 from dev.manifests import of_kind, pods, render
+from dev.ports import SERVICES
 
-NAME = "parcels"
+NAME = "parcel-lockers"
 
 
 @pytest.mark.parametrize("overlay", ["local", "production"])
-def test_a_new_folder_under_services_is_deployed_without_another_edit(repository, overlay):
+def test_a_new_service_is_deployed_without_another_edit(repository, overlay):
     documents = render(repository / "deploy/k8s/overlays" / overlay)
     services = {
         pod.labels["app.kubernetes.io/name"]: pod
         for pod in pods(documents)
         if pod.labels["app.kubernetes.io/component"] == "service"
     }
-    assert services.keys() == {"users", "orders", NAME}
+    assert services.keys() == {*SERVICES, NAME}
     ports = {port["containerPort"] for port in services[NAME].spec["containers"][0]["ports"]}
-    assert ports == {8003, 9003}
+    member = load(repository).services[NAME]
+    assert ports == {member.port, member.admin_port}
     for one, other in (("Deployment", 1), ("Service", 1), ("PodDisruptionBudget", 1), ("Job", 1)):
         found = [d for d in of_kind(documents, one) if re.match(NAME, d["metadata"]["name"])]
         assert len(found) == other, one

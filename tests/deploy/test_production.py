@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from dev.manifests import of_kind, pods
+from dev.ports import SERVICES
 
 ROOT = Path(__file__).parents[2]
 ADMIN = ("/metrics", "/livez", "/readyz", "/startupz", "/info")
@@ -55,7 +56,7 @@ def test_nothing_that_is_for_a_developers_cluster_is_in_production(production):
 
 def test_the_gateway_never_reaches_the_admin_paths(production):
     routes = of_kind(production, "HTTPRoute")
-    assert {d["metadata"]["name"] for d in routes} == {"orders", "users"}
+    assert {d["metadata"]["name"] for d in routes} == set(SERVICES)
     for route in routes:
         for rule in route["spec"]["rules"]:
             for match in (one["path"] for one in rule["matches"]):
@@ -74,7 +75,7 @@ def test_two_pods_at_least_and_scaling_down_takes_its_time(production):
 
 
 def test_a_jobs_name_tells_what_is_in_it(production):
-    for service in ("orders", "users"):
+    for service in SERVICES:
         (job,) = [
             d["metadata"]["name"]
             for d in of_kind(production, "Job")

@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
+from chassis_core.contract import prefix_of
 from chassis_core.testing.servers import Missing, PostgresServer
 from chassis_core.testing.servers.postgres import PASSWORD, binaries, execute
+from dev.ports import SERVICES
 
 SCRIPT = Path(__file__).parents[2] / "deploy/k8s/components/postgres/provision.sql"
 CHASSIS = Path(sys.executable).with_name("chassis")
@@ -47,7 +49,7 @@ def url(server, role, database):
 
 
 def migrate(server, service, role, **more):
-    variables = {f"{service.upper()}_DATABASE__URL": url(server, role, service)}
+    variables = {f"{prefix_of(service)}DATABASE__URL": url(server, role, service)}
     return subprocess.run(
         [CHASSIS, "migrate", service],
         env=os.environ | variables | more,
@@ -60,9 +62,9 @@ def migrate(server, service, role, **more):
 @pytest.fixture(scope="module")
 def migrated(server):
     """Both databases, provisioned by several at once and again, and migrated."""
-    provision(server, "orders", "orders", "users", "orders", "users")
+    provision(server, *SERVICES, *SERVICES)
     provision(server, "orders")
-    for service in ("orders", "users"):
+    for service in SERVICES:
         done = migrate(server, service, f"{service}_owner")
         assert done.returncode == 0, done.stderr
         assert "migrated from nothing to" in done.stdout
@@ -75,7 +77,7 @@ def test_a_migration_that_runs_again_finds_nothing_to_do(migrated):
 
 
 def test_the_service_reads_and_writes_every_row(migrated):
-    for service in ("orders", "users"):
+    for service in SERVICES:
         mine = url(migrated, service, service)
         listed = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'"
         tables = [row[0] for row in execute(mine, listed)]
@@ -119,4 +121,4 @@ def test_the_urls_of_the_local_overlay_are_those_that_the_script_makes(local, mi
                 )
                 assert execute(here.geturl(), "SELECT current_user")[0][0] == parts.username
                 seen.add(parts.username)
-    assert seen == {"orders", "orders_owner", "users", "users_owner"}
+    assert seen == {f"{name}{kind}" for name in SERVICES for kind in ("", "_owner")}

@@ -6,6 +6,7 @@ from importlib import import_module
 from urllib.parse import urlsplit
 
 import pytest
+from chassis_core.contract import package_of, prefix_of
 from chassis_core.settings import InvalidSettings
 from chassis_core.testing import running
 from cryptography.fernet import Fernet
@@ -65,7 +66,7 @@ def settings_of(monkeypatch, foreign_free):
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value or "")
-        return import_module(f"{service}.settings").Settings()
+        return import_module(f"{package_of(service)}.settings").Settings()
 
     return read
 
@@ -80,7 +81,7 @@ def test_every_variable_is_a_setting_that_the_service_reads(documents, component
         service = pod.labels["app.kubernetes.io/name"]
         variables = environment(documents, pod)
         referred = set(re.findall(r"\$\((\w+)\)", " ".join(map(str, variables.values()))))
-        others = {n for n in variables if not n.startswith(f"{service.upper()}_")}
+        others = {n for n in variables if not n.startswith(prefix_of(service))}
         assert others - STANDARD == referred
         settings = settings_of(service, variables)
         assert settings.database.address.get_backend_name() == "postgresql"
@@ -106,7 +107,7 @@ async def test_the_probes_ask_the_admin_app_for_three_paths_that_it_has(document
     for pod in ours(documents, "service"):
         service, container = pod.labels["app.kubernetes.io/name"], pod.spec["containers"][0]
         settings_of(service, environment(documents, pod))
-        app = import_module(f"{service}.main").app()
+        app = import_module(f"{package_of(service)}.main").app()
         app.separate_admin = True
         probes = [container[f"{kind}Probe"] for kind in ("startup", "liveness", "readiness")]
         paths = [probe["httpGet"]["path"] for probe in probes]

@@ -4,7 +4,9 @@ import pytest
 import starlark
 import starlark_go
 import yaml
+from chassis_core.contract import load
 from dev.manifests import pods, render
+from dev.ports import SERVICES, port
 
 ROOT = Path(__file__).parents[2]
 CONTEXTS = {
@@ -143,7 +145,8 @@ def test_no_two_forwards_share_a_port_and_each_leads_to_a_port_of_its_pod(tilt, 
     ]
     local_ports = [forward["local_port"] for _, forward in forwards]
     assert len(local_ports) == len(set(local_ports))
-    assert {8001, 9001, 8002, 9002, 3000, 9090, 16686} == set(local_ports)
+    ours = {port({}, service, admin=admin) for service in SERVICES for admin in (False, True)}
+    assert set(local_ports) == ours | {3000, 9090, 16686}
     for name, forward in forwards:
         (pod,) = [pod for pod in pods(local) if pod.workload["metadata"]["name"] == name]
         ports = [port for container in pod.containers for port in container["ports"]]
@@ -207,14 +210,16 @@ def test_links_lead_to_forwarded_ports(tilt):
     assert links.keys() == {"Swagger", "Jaeger", "Grafana"}
 
 
-def test_a_new_folder_under_services_is_built_deployed_and_forwarded(repository):
-    tilt = Tilt(root=repository).run()
-    (built,) = [call for call in tilt.of("docker_build") if call["ref"] == "chassis/parcels"]
+def test_a_new_service_is_built_deployed_and_forwarded(repository):
+    name, tilt = "parcel-lockers", Tilt(root=repository).run()
+    (built,) = [call for call in tilt.of("docker_build") if call["ref"] == f"chassis/{name}"]
     assert all((repository / step["local_path"]).exists() for step in built["live_update"][1:])
     named = {call["workload"]: call for call in tilt.of("k8s_resource")}
-    assert "parcels-migrate" in named["parcels"]["resource_deps"]
-    assert [one["local_port"] for one in named["parcels"]["port_forwards"]] == [8003, 9003]
-    assert all("parcels" in call["resource_deps"] for call in tilt.of("local_resource")[:2])
+    assert f"{name}-migrate" in named[name]["resource_deps"]
+    member = load(repository).services[name]
+    forwarded = [one["local_port"] for one in named[name]["port_forwards"]]
+    assert forwarded == [member.port, member.admin_port]
+    assert all(name in call["resource_deps"] for call in tilt.of("local_resource")[:2])
 
 
 def test_the_cluster_is_one_that_tilt_takes_and_runs_what_the_manifests_are_checked_for():

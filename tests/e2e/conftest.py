@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from chassis_core.contract import prefix_of
 from chassis_core.testing.servers import Missing, PostgresServer, RedisServer, fresh_database
 from dev.containers import ContainerPlatform, Stores, tidy
 from dev.images import NoEngine, build, client
@@ -44,8 +45,8 @@ def real_stores(stack):
     settings = {}
     for service in SERVICES:
         url = stack.enter_context(fresh_database(server))
-        settings[f"{service.upper()}_DATABASE__URL"] = url
-        settings[f"{service.upper()}_REDIS__URL"] = cache
+        settings[f"{prefix_of(service)}DATABASE__URL"] = url
+        settings[f"{prefix_of(service)}REDIS__URL"] = cache
     return settings
 
 
@@ -107,7 +108,7 @@ class Outside:
 
     def __init__(self, platform):
         self.platform = platform
-        self.users, self.orders = (platform.url(service) for service in SERVICES)
+        self.users, self.orders = (platform.url(service) for service in ("users", "orders"))
         self._stack = ExitStack()
 
     def __enter__(self):

@@ -52,16 +52,19 @@ def test_promtool_takes_the_configuration_of_a_cluster(promtool, folder, tmp_pat
 def test_both_configurations_differ_only_in_how_services_are_found(folder):
     here, there = read(folder, "prometheus.yml"), read(folder, "kubernetes.yml")
     for config in (here, there):
-        for key in ("static_configs", "kubernetes_sd_configs", "relabel_configs"):
+        for key in ("file_sd_configs", "kubernetes_sd_configs", "relabel_configs"):
             job(config).pop(key, None)
     assert here == there
 
 
 def test_every_service_is_a_target_under_its_own_name(folder):
     chassis = job(read(folder, "prometheus.yml"))
-    [static], [relabel] = chassis["static_configs"], chassis["relabel_configs"]
-    names = [re.fullmatch(relabel["regex"], target)[1] for target in static["targets"]]
-    assert names == list(SERVICES)
+    [relabel] = chassis["relabel_configs"]
+    files = sorted((folder.parent / "compose/targets").glob("*.yml"))
+    groups = [group for file in files for group in yaml.safe_load(file.read_text())]
+    targets = [target for group in groups for target in group["targets"]]
+    names = [re.fullmatch(relabel["regex"], target)[1] for target in targets]
+    assert names == [file.stem for file in files] == sorted(SERVICES)
     assert relabel["target_label"] == "service"
 
 
@@ -107,7 +110,7 @@ def adapted(folder, fleet):
     config["global"]["evaluation_interval"] = "1s"
     config["rule_files"] = [str(folder / "prometheus/rules/*.yml")]
     chassis = job(config)
-    del chassis["relabel_configs"]
+    del chassis["relabel_configs"], chassis["file_sd_configs"]
     chassis["static_configs"] = [
         {"targets": [url.removeprefix("http://")], "labels": {"service": service}}
         for service, url in fleet.urls.items()

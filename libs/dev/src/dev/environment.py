@@ -1,21 +1,18 @@
-"""The settings that make two services one platform on this machine."""
+"""The settings that make the services one platform on this machine."""
 
 from collections.abc import Mapping
+
+from chassis_core.contract import prefix_of
 
 from dev.ports import SERVICES, port, setting
 from dev.state import State
 
 
 def environment(state: State, given: Mapping[str, str], collector: str) -> dict[str, str]:
-    """Return `given` completed to what both services need; what is given wins."""
+    """Return `given` completed to what the services need; what is given wins."""
     users = f"http://127.0.0.1:{port(given, 'users')}"
     ours = {
-        "USERS_DATABASE__URL": f"sqlite+aiosqlite:///{state.database('users')}",
-        "USERS_AUTH__ISSUER": users,
         "USERS_KEYS__ENCRYPTION_KEY": state.secrets()["encryption_key"],
-        "ORDERS_DATABASE__URL": f"sqlite+aiosqlite:///{state.database('orders')}",
-        "ORDERS_AUTH__ISSUER": users,
-        "ORDERS_AUTH__JWKS_URL": f"{users}/.well-known/jwks.json",
         "ORDERS_CLIENTS__USERS__URL": users,
         "OTEL_EXPORTER_OTLP_ENDPOINT": collector,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -23,6 +20,11 @@ def environment(state: State, given: Mapping[str, str], collector: str) -> dict[
         "PYTHONUNBUFFERED": "1",
     }
     for service in SERVICES:
+        prefix = prefix_of(service)
+        ours[f"{prefix}DATABASE__URL"] = f"sqlite+aiosqlite:///{state.database(service)}"
+        ours[f"{prefix}AUTH__ISSUER"] = users
+        if service != "users":
+            ours[f"{prefix}AUTH__JWKS_URL"] = f"{users}/.well-known/jwks.json"
         for admin in (False, True):
             ours[setting(service, admin=admin)] = str(port(given, service, admin=admin))
     if given.get("OTEL_EXPORTER_OTLP_ENDPOINT"):

@@ -7,9 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from dev.console import Trouble, ok
-from dev.ports import SERVICES, port
+from dev.ports import ROOT, SERVICES, port
 
-ROOT = Path(__file__).parents[4]
 PINS = ROOT / "deploy" / "images.env"
 BASES = ("PYTHON_IMAGE", "UV_IMAGE")
 _BUILDKIT = {"DOCKER_BUILDKIT": "1"}

@@ -1,4 +1,4 @@
-"""The platform as processes: users and orders, migrated, ready, and stopped together."""
+"""The platform as processes: its services, migrated, ready, and stopped together."""
 
 import os
 import shutil
@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
 
+from chassis_core.contract import prefix_of
+
 from dev.collector import Collector
 from dev.console import Trouble
 from dev.environment import environment
@@ -18,7 +20,7 @@ from dev.waiting import until
 
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 30.0
-_OURS = ("USERS_", "ORDERS_", "OTEL_")
+_OURS = (*map(prefix_of, SERVICES), "OTEL_")
 _CHASSIS = str(Path(sys.executable).with_name("chassis"))
 
 
@@ -39,7 +41,7 @@ class Process(Protocol):
 
 
 class Platform:
-    """Users and orders while the context is open.
+    """The services while the context is open.
 
     Args:
         state: the folder for data and logs.
@@ -64,7 +66,7 @@ class Platform:
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
-        """Start everything and wait until both services are ready."""
+        """Start everything and wait until every service is ready."""
         with ExitStack() as stack:
             stack.enter_context(self.collector)
             stack.callback(self.stop)
@@ -104,7 +106,7 @@ class Platform:
         }
 
     def migrate(self) -> None:
-        """Bring both databases to the newest schema, side by side."""
+        """Bring every database to the newest schema, side by side."""
         runs = {service: self._run(service, "migrate") for service in SERVICES}
         for service, process in runs.items():
             if process.wait() != 0:

@@ -1,25 +1,40 @@
-"""Where the services listen, and whether anybody does."""
+"""Which services there are, where they listen, and whether anybody does."""
 
 import socket
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.request import urlopen
+
+from chassis_core.contract import ContractError, Member, load, prefix_of
 
 from dev.console import Trouble
 
-SERVICES = ("users", "orders")
-_PORTS = {"users": (8001, 9001), "orders": (8002, 9002)}
+ROOT = Path(__file__).parents[4]
+
+
+def _members() -> dict[str, Member]:
+    try:
+        found = load(ROOT).services
+    except ContractError as error:
+        raise Trouble(str(error)) from None
+    return dict(sorted(found.items(), key=lambda item: item[0] != "users"))
+
+
+_MEMBERS = _members()
+SERVICES = tuple(_MEMBERS)
+"""The services of `chassis.toml`, users first: the others verify its tokens."""
 
 
 def setting(service: str, *, admin: bool = False) -> str:
     """Return the name of the setting that holds the port of a service's listener."""
-    return f"{service.upper()}_SERVER__{'ADMIN_' if admin else ''}PORT"
+    return f"{prefix_of(service)}SERVER__{'ADMIN_' if admin else ''}PORT"
 
 
 def port(given: Mapping[str, str], service: str, *, admin: bool = False) -> int:
     """Return the port of a service's public or admin listener."""
-    name = setting(service, admin=admin)
+    name, member = setting(service, admin=admin), _MEMBERS[service]
     try:
-        return int(given.get(name, _PORTS[service][admin]))
+        return int(given.get(name, member.admin_port if admin else member.port))
     except ValueError:
         raise Trouble(f"{name} must be the number of a port") from None
 

@@ -55,10 +55,11 @@ def draw(spans: Sequence[Span]) -> Iterator[str]:
     start, end = min(span.start for span in spans), max(span.end for span in spans)
     rows = list(_rows(spans))
     width = max(len(f"{lead}{_label(span)}") for lead, span in rows)
+    column = max(7, *(len(span.service) for span in spans))
     for lead, span in rows:
         label = paint(_label(span), RED) if span.error else _label(span)
         gap = " " * (width - len(lead) - len(_label(span)))
-        service = paint(f"{span.service:7}", _COLOURS.get(span.service, CYAN))
+        service = paint(f"{span.service:{column}}", _COLOURS.get(span.service, CYAN))
         bar = paint(_bar(span, start, end), _COLOURS.get(span.service, CYAN))
         yield f"{service} {paint(lead, DIM)}{label}{gap}  {bar} {span.milliseconds:8.1f} ms"
 

@@ -43,16 +43,14 @@ def main(arguments: Sequence[str]) -> int:
 
 def _greet(platform: Platform, seconds: float) -> None:
     say(f"\n{paint('ready', BOLD)} in {seconds:.1f} s")
+    width = max(len(service) for service in SERVICES)
     for service in SERVICES:
         public, admin = platform.url(service), platform.admin_url(service)
-        say(f"  {service:8}{public}/docs   admin {admin}/readyz   log {_short(platform, service)}")
+        log = os.path.relpath(platform.state.log(service))
+        say(f"  {service:{width}}  {public}/docs   admin {admin}/readyz   log {log}")
     say("\nTry it from another terminal, or watch it all happen with ./dev demo:\n")
     say(session(platform))
-    say("Ctrl-C stops both.", DIM)
-
-
-def _short(platform: Platform, service: str) -> str:
-    return os.path.relpath(platform.state.log(service))
+    say("Ctrl-C stops all.", DIM)
 
 
 def session(platform: Platform) -> str:

@@ -4,14 +4,18 @@ import typer
 
 from chassis_core.cli.check import check
 from chassis_core.cli.migrate import migrate
+from chassis_core.cli.new import new
 from chassis_core.cli.serve import serve
+from chassis_core.cli.upgrade import upgrade
 from chassis_core.cli.verify import verify
 
 app = typer.Typer(name="chassis", no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(serve)
 app.command()(migrate)
-app.command()(verify)
+app.add_typer(new, name="new")
 app.command()(check)
+app.command()(verify)
+app.command()(upgrade)
 
 
 def main() -> None:

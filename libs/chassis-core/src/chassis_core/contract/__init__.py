@@ -9,6 +9,8 @@ from chassis_core.contract.document import (
     Zone,
     find_root,
     load,
+    package_of,
+    prefix_of,
 )
 from chassis_core.contract.rule import Finding, Rule
 
@@ -23,4 +25,6 @@ __all__ = [
     "Zone",
     "find_root",
     "load",
+    "package_of",
+    "prefix_of",
 ]

@@ -75,6 +75,16 @@ class Contract(_Part):
         return services
 
 
+def package_of(service: str) -> str:
+    """Return the name of the package that a service's code is in."""
+    return service.replace("-", "_")
+
+
+def prefix_of(service: str) -> str:
+    """Return how the names of a service's settings begin, such as `ORDERS_`."""
+    return f"{package_of(service).upper()}_"
+
+
 def find_root(start: Path) -> Path:
     """Return the folder of the contract that holds for `start`: the nearest one above it.
 

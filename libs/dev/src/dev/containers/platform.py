@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from chassis_core.contract import prefix_of
 from sqlalchemy.engine import make_url
 
 from dev.collector import Collector
@@ -32,7 +33,7 @@ class ContainerPlatform(Platform):
 
     def inside(self, service: str) -> dict[str, str]:
         """Return the service's environment as it is inside the network."""
-        prefix, users = f"{service.upper()}_", f"http://users:{port({}, 'users')}"
+        prefix, users = prefix_of(service), f"http://users:{port({}, 'users')}"
         outside = {setting(service, admin=admin) for admin in (False, True)}
         seen = {
             name: value
@@ -43,10 +44,11 @@ class ContainerPlatform(Platform):
             moved = make_url(seen[prefix + name]).set(host=store, port=INSIDE[store])
             seen[prefix + name] = rendered(moved)
         seen[f"{prefix}CLIENT_ADDRESS__TRUSTED_PROXIES"] = self.stores.gateway
+        if service != "users":
+            seen[f"{prefix}AUTH__JWKS_URL"] = f"{users}/.well-known/jwks.json"
+            seen[f"{prefix}AUTH__JWKS_ALLOW_HTTP"] = "true"
         if service == "orders":
             seen["ORDERS_CLIENTS__USERS__URL"] = users
-            seen["ORDERS_AUTH__JWKS_URL"] = f"{users}/.well-known/jwks.json"
-            seen["ORDERS_AUTH__JWKS_ALLOW_HTTP"] = "true"
         return seen
 
     def container(

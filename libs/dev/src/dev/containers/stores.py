@@ -5,6 +5,7 @@ from contextlib import ExitStack, suppress
 from typing import Self
 
 from asyncpg import PostgresError
+from chassis_core.contract import prefix_of
 from chassis_core.testing.servers import execute
 from sqlalchemy.engine import URL, make_url
 from testcontainers.community.postgres import PostgresContainer
@@ -53,8 +54,8 @@ class Stores:
             for service in SERVICES:
                 execute(server, f'CREATE DATABASE "{service}"')
                 database = make_url(server).set(database=service)
-                self.settings[f"{service.upper()}_DATABASE__URL"] = rendered(database)
-                self.settings[f"{service.upper()}_REDIS__URL"] = redis
+                self.settings[f"{prefix_of(service)}DATABASE__URL"] = rendered(database)
+                self.settings[f"{prefix_of(service)}REDIS__URL"] = redis
             self._open = stack.pop_all()
         return self
 
