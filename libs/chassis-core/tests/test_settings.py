@@ -66,6 +66,12 @@ def test_a_list_is_written_as_json_or_with_commas(monkeypatch, value: str) -> No
     assert Orders().cors.allow_origins == ("https://a.example", "https://b.example")
 
 
+def test_what_may_be_nothing_is_switched_off_with_null(monkeypatch) -> None:
+    monkeypatch.setenv("ORDERS_RATE_LIMIT__DEFAULT", "null")
+    monkeypatch.setenv("ORDERS_SERVER__DRAIN_DELAY", "null")
+    assert (Orders().rate_limit.default, Orders().server.drain_delay) == (None, None)
+
+
 def test_an_entry_of_a_mapping_is_named_like_a_section(monkeypatch) -> None:
     monkeypatch.setenv("ORDERS_CLIENTS__USERS__URL", "http://users:8001")
     assert str(Orders().clients["users"].url).startswith("http://users:8001")

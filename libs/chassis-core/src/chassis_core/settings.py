@@ -63,14 +63,16 @@ class ServerSettings(ConcernSettings):
     """Seconds an idle connection is kept: longer than the 60 s of common load balancers, so that
     they, not we, close it first."""
     max_headers: int = Field(100, ge=1)
-    """Header lines in one request; more are answered 431."""
+    """Header lines in one request; more are answered 431. Browsers and proxies send some thirty."""
     max_header_bytes: int = Field(16_384, ge=1024)
-    """Bytes of request line and headers; more are answered 431."""
+    """Bytes of request line and headers; more are answered 431. A token of the largest size
+    (`auth.max_token_bytes`) is half of it."""
     header_timeout: float = Field(10.0, gt=0)
     """Seconds from the first byte of a request, or the opening of a connection, until its headers
     are there; slower ones are answered 408. A phone on a bad line needs two."""
     body_timeout: float = Field(15.0, gt=0)
-    """Seconds for which a body may stop coming while it is waited for; then 408."""
+    """Seconds for which a body may stop coming while it is waited for; then 408. A lost packet
+    has been sent again three times by then."""
     body_min_rate: float = Field(500.0, gt=0)
     """Bytes a second below which a body counts as stopped: each byte buys its share of a second,
     and nobody has more than `body_timeout` to spare. A phone on a bad line sends 2,000."""
@@ -82,7 +84,7 @@ class ServerSettings(ConcernSettings):
     one more comes, the one that has been without a request for longest is closed."""
     drain_delay: float | None = Field(None, ge=0)
     """Seconds between SIGTERM and the closing of the listener, while readiness says no: new
-    requests keep coming until every proxy has heard. None is 5 in staging and production, where
+    requests keep coming until every proxy has heard. `null` is 5 in staging and production, where
     the word takes seconds to spread, and 0 elsewhere, where someone waits for Ctrl-C."""
     shutdown_timeout: float = Field(15.0, gt=0)
     """Seconds that requests in flight may take after the listener has closed: with the delay and
@@ -107,7 +109,7 @@ class ServiceSettings(BaseSettings):
 
     A service subclasses it, sets `env_prefix` and adds its own fields. `ORDERS_DATABASE__URL` is
     the field `url` of the section `database` of the service whose prefix is `ORDERS_`. A list is
-    written as JSON or with commas.
+    written as JSON or with commas, nothing at all as `null`.
 
     Raises:
         InvalidSettings: a value breaks a rule, or a name under the prefix is unknown.
@@ -117,6 +119,7 @@ class ServiceSettings(BaseSettings):
         frozen=True,
         extra="forbid",
         env_nested_delimiter="__",
+        env_parse_none_str="null",
         nested_model_default_partial_update=True,
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
@@ -151,6 +154,7 @@ class ServiceSettings(BaseSettings):
     outbox: OutboxSettings = OutboxSettings()
     pagination: PaginationSettings = PaginationSettings()
     clients: dict[str, ClientSettings] = {}
+    """The services that this one calls, by the name that a route gives to `client("users")`."""
 
     @classmethod
     def settings_customise_sources(

@@ -71,11 +71,14 @@ class AuthSettings(ConcernSettings):
     jwks_cooldown: float = Field(10.0, ge=0.1)
     """Shortest time in seconds between two fetches, however many unknown keys tokens name."""
     jwks_timeout: float = Field(3.0, gt=0)
-    """Seconds that one fetch may take as a whole."""
+    """Seconds that one fetch may take as a whole: it runs in the background, and an issuer that is
+    up takes far less."""
     jwks_wait: float = Field(1.0, ge=0)
-    """Seconds that a request with an unknown key waits for a fetch under way."""
+    """Seconds that a request with an unknown key waits for a fetch under way: longer than one takes
+    within a network, and all that an invented key can cost."""
     jwks_max_stale: float = Field(3600.0, ge=0)
-    """Seconds past `jwks_ttl` for which the last keys are believed while the issuer is down."""
+    """Seconds past `jwks_ttl` for which the last keys are believed while the issuer is down: an
+    hour of outage is survived, and a key withdrawn in it believed no longer."""
     jwks_max_bytes: int = Field(65_536, ge=1024)
     """Largest key set that is read: real ones are 1 to 10 KB."""
 

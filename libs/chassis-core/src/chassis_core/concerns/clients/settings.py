@@ -22,7 +22,7 @@ class ClientSettings(ConcernSettings):
     client_secret: SecretStr | None = None
     """This service's secret at the token endpoint."""
     scope: str | None = None
-    """Scopes to ask for, with spaces between; None for all that this service may have."""
+    """Scopes to ask for, with spaces between; `null` for all that this service may have."""
     timeout: float = Field(2.0, gt=0)
     """Seconds for a call with all its attempts. The deadline of the request in flight wins where
     it is nearer."""
@@ -34,7 +34,8 @@ class ClientSettings(ConcernSettings):
     """Calls at once, and so connections; the next waits `connect_timeout` for one to end, then is
     answered 503: a slow service holds up no more of this one than that."""
     max_response: int = Field(1_048_576, ge=1)
-    """Bytes of an answer's body; a longer one is cut off and answered 502."""
+    """Bytes of an answer's body; a longer one is cut off and answered 502, because it is held in
+    memory."""
     attempts: int = Field(2, ge=1, le=3)
     """Times a safe call is tried. More only adds load to a service that fails."""
     retry_ratio: float = Field(0.1, ge=0, le=1)
@@ -43,11 +44,14 @@ class ClientSettings(ConcernSettings):
     """Seconds before the second attempt at most, doubled for each further one; the wait is drawn
     from zero to it, so that clients do not come back together."""
     breaker_failures: int = Field(5, ge=1)
-    """Failures in a row that open the breaker."""
+    """Failures in a row that open the breaker: more than chance brings, and few enough to notice an
+    outage at once."""
     breaker_ratio: float = Field(0.5, gt=0, le=1)
-    """Share of failures among at least 20 calls in about five seconds that opens it too."""
+    """Share of failures among at least 20 calls in about five seconds that opens it too: a service
+    that fails every second call is as good as down."""
     breaker_open: float = Field(2.0, gt=0)
-    """Seconds an open breaker refuses calls before it lets one through to probe."""
+    """Seconds an open breaker refuses calls before it lets one through to probe: short, because
+    that costs one call."""
 
     @field_validator("url", "token_url")
     @classmethod

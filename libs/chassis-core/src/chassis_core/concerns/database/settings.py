@@ -25,7 +25,8 @@ class DatabaseSettings(ConcernSettings):
     password: SecretStr | None = None
     """Taken as it stands instead of the URL's password, so that a secret needs no escaping."""
     pool_size: int = Field(10, ge=1)
-    """Connections kept open by one process, besides one for its readiness probe."""
+    """Connections kept open by one process, besides one for its readiness probe. With the overflow,
+    six processes fit into the 100 connections that PostgreSQL takes by default."""
     max_overflow: int = Field(5, ge=0)
     """Connections opened beyond that in a peak, and closed after it."""
     pool_timeout: float = Field(0.5, gt=0)
@@ -41,9 +42,11 @@ class DatabaseSettings(ConcernSettings):
     connect_timeout: float = Field(2.0, gt=0)
     """Seconds to open a connection, including log-in: well below the deadline of a request."""
     statement_timeout: float = Field(2.0, ge=0)
-    """Seconds one statement may run before it is cancelled and answered 503; 0 means no limit."""
+    """Seconds one statement may run before it is cancelled and answered 503: well before the
+    deadline, so that a slow query holds its connection no longer. 0 means no limit."""
     lock_timeout: float = Field(1.0, ge=0)
-    """Seconds a statement may wait for a lock (on SQLite, for the one writer's turn)."""
+    """Seconds a statement may wait for a lock (on SQLite, for the one writer's turn). Shorter than
+    the statement's limit, so that the log tells a lock from a slow query."""
     idle_in_transaction_timeout: float = Field(30.0, ge=0)
     """Seconds the server lets a transaction sit idle before it ends the connection: longer than
     any request, it only catches what this process has lost."""

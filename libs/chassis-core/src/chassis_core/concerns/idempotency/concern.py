@@ -34,7 +34,8 @@ class IdempotencySettings(ConcernSettings):
     expires_after: int = Field(86_400, ge=1)
     """Seconds for which a key gives the stored answer: a day, longer than clients retry."""
     purge_interval: float = Field(60.0, ge=0)
-    """Seconds, at least, between two removals of expired keys by one process."""
+    """Seconds, at least, between two removals of expired keys by one process, so that most
+    executions do not pay for one."""
     purge_batch: int = Field(500, ge=1)
     """Keys removed at once, along with an execution: some milliseconds of work."""
 

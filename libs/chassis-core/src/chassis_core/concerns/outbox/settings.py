@@ -23,9 +23,11 @@ class OutboxSettings(ConcernSettings):
     """Events that the stream keeps, about: at 10 a second, what consumers miss in an hour and a
     half. An order's event takes 490 bytes, so this is 25 MB of Redis."""
     longest_pause: float = Field(5.0, gt=0)
-    """Seconds, at most, between two tries while they fail; the first pause is a tenth of one."""
+    """Seconds, at most, between two tries while they fail; the first pause is a tenth of one. So
+    events flow again that soon after an outage."""
     stop_timeout: float = Field(2.0, gt=0)
-    """Seconds in which what has just been committed may still leave when the process stops."""
+    """Seconds in which what has just been committed may still leave when the process stops; what is
+    left is published by the next."""
 
     attempts: int = Field(10, ge=1)
     """Times that a consumer tries an event before it is put aside as dead. The pauses between them

@@ -22,7 +22,7 @@ class RateLimitSettings(ConcernSettings):
 
     default: str | None = "200/second"
     """Rates of each client address over all routes: `200/second; 5000/minute`. High enough for an
-    office or another service's instance behind one address, low enough to stop a flood. None
+    office or another service's instance behind one address, low enough to stop a flood. `null`
     switches it off; the policies of routes stay."""
     on_outage: OnOutage = "local"
     """What the default policy does while Redis fails: count in this process, let everything
