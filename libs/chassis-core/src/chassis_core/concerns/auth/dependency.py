@@ -56,18 +56,20 @@ CurrentUser = Annotated[Principal, Depends(get_current_user)]
 def require_scopes(*scopes: str) -> Callable[..., Awaitable[Principal]]:
     """Return a dependency that gives the principal if its token has all of `scopes`, else 403."""
     needed = frozenset(scopes)
-    challenge = f'Bearer error="insufficient_scope", scope="{" ".join(scopes)}"'
+    listed = " ".join(scopes)
+    challenge = f'Bearer error="insufficient_scope", scope="{listed}"'
 
     async def principal_with_scopes(
         principal: Annotated[Principal, Security(get_current_user, scopes=scopes)],
     ) -> Principal:
         if not needed <= principal.scopes:
             raise Forbidden(
-                f"The token lacks a scope: it needs {' '.join(scopes)}.",
+                f"The token lacks a scope: it needs {listed}.",
                 headers={"WWW-Authenticate": challenge},
             )
         return principal
 
+    principal_with_scopes.__doc__ = f"Whoever's token has the scopes {listed}."
     return principal_with_scopes
 
 
@@ -79,15 +81,15 @@ def require_roles(*roles: str, any_of: bool = False) -> Callable[..., Awaitable[
         any_of: one of them is enough; otherwise it must have all.
     """
     needed = frozenset(roles)
+    listed = f"{'one' if any_of else 'all'} of the roles {', '.join(roles)}"
 
     async def principal_with_roles(principal: CurrentUser) -> Principal:
         held = needed & principal.roles
         if held != needed and not (any_of and held):
-            raise Forbidden(
-                f"It takes {'one' if any_of else 'all'} of the roles {', '.join(roles)}."
-            )
+            raise Forbidden(f"It takes {listed}.")
         return principal
 
+    principal_with_roles.__doc__ = f"Whoever has {listed}."
     return principal_with_roles
 
 

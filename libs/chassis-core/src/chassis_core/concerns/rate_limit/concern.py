@@ -59,6 +59,11 @@ class RateLimit:
         self._on_outage = on_outage
         self._policies: dict[tuple[str, str], tuple[Policy, ...]] = {}
 
+    def __str__(self) -> str:
+        """Return it in words, such as `30/minute by principal, as place_order`."""
+        by = self._by if isinstance(self._by, str) else self._by.__name__
+        return f"{self._rates} by {by}" + (f", as {self._name}" if self._name else "")
+
     async def __call__(self, request: Request) -> None:
         """Count the request; refuse it over the limit."""
         limiter: Limiter = request.state.rate_limiter
