@@ -3,6 +3,7 @@
 import typer
 
 from chassis_core.cli.check import check
+from chassis_core.cli.explain import explain
 from chassis_core.cli.migrate import migrate
 from chassis_core.cli.new import new
 from chassis_core.cli.serve import serve
@@ -16,6 +17,7 @@ app.add_typer(new, name="new")
 app.command()(check)
 app.command()(verify)
 app.command()(upgrade)
+app.command()(explain)
 
 
 def main() -> None:

@@ -1,0 +1,34 @@
+"""The services that are installed, without running them."""
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+
+from chassis_core.installed import GROUP
+from chassis_core.settings import ServiceSettings
+
+
+def services() -> dict[str, EntryPoint]:
+    """Return the entry points of the installed services, by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUP))}
+
+
+def package_of(service: str) -> str:
+    """Return the package of an installed service."""
+    return services()[service].module.partition(".")[0]
+
+
+def settings_class(service: str) -> type[ServiceSettings]:
+    """Return the settings class of a service, without reading its environment."""
+    services()[service].load()
+    own = (
+        kind
+        for kind in _kinds(ServiceSettings)
+        if kind.__module__.startswith(package_of(service) + ".")
+    )
+    return next(own, ServiceSettings)
+
+
+def _kinds(kind: type[ServiceSettings]) -> Iterator[type[ServiceSettings]]:
+    for narrower in kind.__subclasses__():
+        yield narrower
+        yield from _kinds(narrower)
