@@ -108,7 +108,3 @@ def test_the_skill_has_the_front_matter_of_its_format():
     assert fields.keys() == {"name", "description"}
     assert fields["name"] == SKILL.parent.name
     assert len(fields["description"]) <= 1024
-
-
-def test_the_page_of_agents_is_the_only_one():
-    assert (ROOT / "CLAUDE.md").read_text("utf-8") == "@AGENTS.md\n"
