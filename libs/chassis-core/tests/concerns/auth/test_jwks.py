@@ -61,7 +61,8 @@ async def test_unknown_keys_at_once_share_one_fetch_after_the_cool_down(
 
 
 async def test_500_requests_at_a_cold_start_cost_one_fetch(open_world: Any, issuer: Issuer) -> None:
-    async with open_world(issuer, issuer.settings(jwks_wait=10)) as world:
+    patient = issuer.settings(jwks_wait=10, jwks_timeout=10)
+    async with open_world(issuer, patient) as world:
         token = issuer.token()
         answers = await asyncio.gather(*(world.get(token) for _ in range(500)))
         assert {answer.status_code for answer in answers} == {200}
