@@ -87,6 +87,11 @@ def test_a_promise_of_no_such_name_is_refused(chassis):
     assert "no promise is called everything" in done.stderr
 
 
+def test_a_concern_of_no_such_name_is_refused(chassis):
+    done = chassis("verify", "broken", "--replaces", "everything", without="pytest")
+    assert "no standard concern is called everything" in done.stderr
+
+
 @pytest.mark.parametrize("command", ["serve", "migrate"])
 def test_what_runs_in_a_container_needs_no_test_kit(chassis, command):
     done = chassis(command, "nothing-of-this-name", without="chassis_core.testing")

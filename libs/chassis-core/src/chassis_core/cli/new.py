@@ -17,8 +17,12 @@ new = typer.Typer(no_args_is_help=True, help="Make something new, such as a serv
 def service(
     name: Annotated[str, typer.Argument(help="Its name: a-z, 0-9 and -, such as payments.")],
     *,
-    port: Annotated[int | None, typer.Option(help="Port of its public listener.")] = None,
-    admin_port: Annotated[int | None, typer.Option(help="Port of its admin listener.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port of its public listener.")
+    ] = None,
+    admin_port: Annotated[
+        int | None, typer.Option(min=1, max=65_535, help="Port of its admin listener.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what it writes.")] = False,
 ) -> None:
     """Make a service, and enter it wherever services are named."""

@@ -41,10 +41,13 @@ def verify(
 
 async def _asked(service: str, replaces: list[str], only: list[str]) -> "list[Verdict]":
     # Whatever serves or migrates must not need the test kit, and so neither must this module.
+    from chassis_core.contract.rules.composition import STANDARD
     from chassis_core.testing.conformance import PROMISES, ask, examining
 
     if unknown := sorted({*only} - {promise.name for promise in PROMISES}):
         raise SystemExit(f"no promise is called {', '.join(unknown)}; `--json` names them all")
+    if unknown := sorted({*replaces} - STANDARD):
+        raise SystemExit(f"no standard concern is called {', '.join(unknown)}")
     asked = [promise for promise in PROMISES if not only or promise.name in only]
     async with examining(factory(service), replaces=replaces) as subject:
         return [await ask(promise, subject) for promise in asked]

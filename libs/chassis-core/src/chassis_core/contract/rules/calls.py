@@ -19,6 +19,7 @@ _CLIENTS = (
     "websockets",
     "zeep",
 )
+_SOCKETS = {"asyncio.open_connection", "socket.socket", "socket.create_connection"}
 _HTTPX = {"Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport", "request", "stream"}
 _HTTPX |= {"get", "head", "post", "put", "patch", "delete", "options"}
 _DECODERS = {"jwt.decode", "jwt.decode_complete", "jwt.get_unverified_header", "jwt.PyJWT"}
@@ -40,6 +41,8 @@ def _own_clients(module: Module) -> Iterator[Sight]:
         package, _, last = module.dotted(call.func).partition(".")
         if package in {"httpx", "httpx2"} and last in _HTTPX:
             yield call, f"{package}.{last}() calls without the chassis; {instead}"
+        elif f"{package}.{last}" in _SOCKETS:
+            yield call, f"{package}.{last}() is a connection of its own; {instead}"
 
 
 def _own_tokens(module: Module) -> Iterator[Sight]:

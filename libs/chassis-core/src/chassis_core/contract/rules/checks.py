@@ -31,6 +31,15 @@ def _checks(root: Path, folder: Path) -> Iterator[Finding]:
                 where = project.relative_to(root).as_posix()
                 yield Finding(where, number, name, "checks are the repository's; remove this table")
     yield from _silenced(root, folder, name)
+    yield from _unasked(root, folder, name)
+
+
+def _unasked(root: Path, folder: Path, name: str) -> Iterator[Finding]:
+    path = folder / "tests/test_conformance.py"
+    text = path.read_text("utf-8", "replace") if path.exists() else ""
+    where = path.relative_to(root).as_posix()
+    if "await promise()" not in text or f'SERVICE = "{folder.name}"' not in text:
+        yield Finding(where, 0, name, "asks for no promise; write it as orders has it")
 
 
 def _silenced(root: Path, folder: Path, name: str) -> Iterator[Finding]:

@@ -17,6 +17,7 @@ _APPS = {"FastAPI", "Starlette", "Flask", "Quart", "Litestar", "Sanic", "Robyn"}
 _SERVERS = {"uvicorn", "hypercorn", "granian", "gunicorn", "daphne", "waitress", "wsgiref"}
 _MIDDLEWARE = ("starlette.middleware.", "fastapi.middleware.")
 _LATER = {"on_event", "add_event_handler", "lifespan_context", "openapi_url", "docs_url"}
+_PAST = {"mount", "websocket", "websocket_route", "add_websocket_route", "add_api_websocket_route"}
 _STACK = {"user_middleware", "middleware_stack", "build_middleware_stack"}
 
 
@@ -27,6 +28,8 @@ def _apps(module: Module) -> Iterator[Sight]:
             yield call, f"{name}() makes an app without the chassis; use create_app"
         elif name.partition(".")[0] in _SERVERS and "." in name:
             yield call, f"{name}() starts a server of its own; chassis serve runs the service"
+        elif isinstance(call.func, ast.Attribute) and call.func.attr in _PAST:
+            yield call, f".{call.func.attr}() answers past tokens and promises; write HTTP routes"
     for attribute in module.all(ast.Attribute):
         if attribute.attr in _LATER:
             yield attribute, f".{attribute.attr} changes the app after it is made; use a Concern"

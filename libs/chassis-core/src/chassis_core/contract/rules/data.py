@@ -45,6 +45,15 @@ def _commits(module: Module) -> Iterator[Sight]:
                 call,
                 f".{function.attr}() ends the unit of work early; raise a problem to undo it",
             )
+    yield from _isolations(module)
+
+
+def _isolations(module: Module) -> Iterator[Sight]:
+    keywords = [(one, one.arg) for one in module.all(ast.keyword)]
+    keys = [(key, getattr(key, "value", "")) for one in module.all(ast.Dict) for key in one.keys]
+    for node, name in [*keywords, *keys]:
+        if node is not None and name == "isolation_level":
+            yield node, "isolation_level may commit each statement alone; leave it to the chassis"
 
 
 def _engines(module: Module) -> Iterator[Sight]:

@@ -25,6 +25,7 @@ _BLOCKS = {
     "input",
 }
 _TASKS = {"asyncio.create_task", "asyncio.ensure_future"}
+_STARTED = {"threading.Thread", "multiprocessing.Process"}
 _QUEUES = {"celery", "rq", "dramatiq", "arq", "huey", "apscheduler", "taskiq"}
 _EXECUTES = {"eval", "exec", "pickle.load", "pickle.loads", "marshal.loads", "shelve.open"}
 _EXECUTES |= {"dill.load", "dill.loads", "jsonpickle.decode", "os.system", "os.popen"}
@@ -79,8 +80,8 @@ def _lost(module: Module) -> Iterator[Sight]:
                 yield call, "nobody waits for this task, and it may vanish; keep and await it"
         elif last == "start" and isinstance(call.func, ast.Attribute):
             made = call.func.value
-            if isinstance(made, ast.Call) and module.dotted(made.func) == "threading.Thread":
-                yield call, "nobody waits for this thread; publish an event, or await the work"
+            if isinstance(made, ast.Call) and module.dotted(made.func) in _STARTED:
+                yield call, "nobody waits for what this starts; publish an event, or await the work"
 
 
 def _queues(module: Module) -> Iterator[Sight]:

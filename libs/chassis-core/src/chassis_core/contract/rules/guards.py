@@ -82,6 +82,7 @@ GUARDS = (
     Guard("deadline", "timeout", _at_least(301), "lets a request run for ever"),
     Guard("load", "max_concurrency", _at_least(10_001), "takes on more than can be done"),
     Guard("database", "statement_timeout", _off, "lets a statement run for ever"),
+    Guard("auth", "mode", lambda v: v.lower() == "none", "believes nobody, and so guards nothing"),
     Guard("auth", "algorithms", lambda v: v.lower() == "none", "believes unsigned tokens"),
     Guard("auth", "max_lifetime", _at_least(2_592_001), "believes tokens for months"),
 )
@@ -97,6 +98,8 @@ def _find(root: Path, folder: Path) -> Iterator[Finding]:
         for node, section, field, values in _written(module):
             for message in _judged(section, field, values):
                 yield Finding(module.path, getattr(node, "lineno", 0), NAME, message)
+        for node, message in _unchecked(module):
+            yield Finding(module.path, getattr(node, "lineno", 0), NAME, message)
     prefix = folder.name.replace("-", "_").upper() + "_"
     production = folder / "deploy/production/kustomization.yaml"
     where = production.relative_to(root).as_posix()
@@ -108,6 +111,19 @@ def _find(root: Path, folder: Path) -> Iterator[Finding]:
         for name, value in assignments(entry):
             for message in _deployed(entry.path, name.removeprefix(prefix), value):
                 yield Finding(entry.path, entry.line, NAME, message)
+
+
+def _unchecked(module: Module) -> Iterator[tuple[ast.AST, str]]:
+    for call in module.all(ast.Call):
+        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        forced = module.dotted(call.func) == "object.__setattr__" and "settings" in _text(call)
+        copied = method == "model_copy" and call.keywords and "ettings" in _text(call.func)
+        if forced or copied or (method == "model_construct" and "Settings" in _text(call.func)):
+            yield call, "settings changed past their checks; say it in Settings, or from outside"
+
+
+def _text(node: ast.AST) -> str:
+    return ast.unparse(node)
 
 
 def _deployed(path: str, name: str, value: str) -> Iterator[str]:

@@ -8,15 +8,25 @@ from chassis_core.contract.rules.making import Sight, source_rule
 from chassis_core.contract.rules.source import Module
 
 _WRITES = {"add", "add_all", "delete", "merge"}
+_RUNS = {"execute", "scalar", "scalars"}
 
 
 def _writing_reads(module: Module) -> Iterator[Sight]:
     for call in module.all(ast.Call):
         function = call.func
-        if not (isinstance(function, ast.Attribute) and function.attr in _WRITES):
+        if not (isinstance(function, ast.Attribute) and _writes(module, function.attr, call)):
             continue
         if is_session(module, function.value) and _is_read(module, call):
             yield call, f".{function.attr}() in a GET; caches and crawlers repeat it: use POST"
+
+
+def _writes(module: Module, method: str, call: ast.Call) -> bool:
+    made = [module.dotted(node.func) for node in ast.walk(call) if isinstance(node, ast.Call)]
+    changes = any(
+        name.startswith("sqlalchemy.") and name.endswith((".insert", ".update", ".delete"))
+        for name in made
+    )
+    return method in _WRITES or (method in _RUNS and changes)
 
 
 def _is_read(module: Module, call: ast.Call) -> bool:
