@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from chassis_core.cli import app
-from chassis_core.cli.scaffold import Refused, planned
+from chassis_core.cli.scaffold import Refused, planned, steps
 from chassis_core.contract import load
 from typer.testing import CliRunner
 
@@ -227,3 +227,10 @@ def test_whatever_its_name_the_source_is_formatted_and_clean(platform, name):
         whole = [RUFF, *command, "--no-cache", f"services/{name}"]
         done = subprocess.run(whole, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout
+
+
+def test_interrupted_between_its_steps_it_says_what_finishes_them(tmp_path):
+    interrupt = "import os, signal, time; os.kill(os.getppid(), signal.SIGINT); time.sleep(9)"
+    left = ("uv", "sync")
+    with pytest.raises(steps.Unfinished, match=r"interrupted\nAll files are written(.|\n)*uv sync"):
+        steps.run(tmp_path, [(sys.executable, "-c", interrupt), left])

@@ -57,6 +57,8 @@ def _fault(step: Step, **options: Any) -> str:
         )
     except OSError as error:
         return str(error)
+    except KeyboardInterrupt:
+        return "interrupted"
     return done.stderr.strip()[-2000:] or f"exit code {done.returncode}" if done.returncode else ""
 
 
