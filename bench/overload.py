@@ -20,7 +20,7 @@ from chassis_core.concerns.load import LoadSettings
 from bench.instance import Instance
 from bench.visitor import Answer, Visitor, at_rate, in_turn, percentile
 
-PATHS = {"core": "/work/5", "small": "/work/2", "pool": "/pool"}
+PATHS = {"core": "/busy/5", "small": "/busy/2", "pool": "/pool"}
 SLOWER = 3
 """How many times as slow as below the peak what is taken may be."""
 ONSET = 1.0

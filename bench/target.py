@@ -27,8 +27,8 @@ async def ping() -> str:
     return "ok"
 
 
-@router.get("/work/{milliseconds}")
-async def work(milliseconds: float) -> str:
+@router.get("/busy/{milliseconds}")
+async def busy(milliseconds: float) -> str:
     """Cost a core so long."""
     end = time.thread_time() + milliseconds / 1000
     while time.thread_time() < end:
