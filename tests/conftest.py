@@ -36,17 +36,17 @@ def copy(copied, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def clean_environment():
-    """The environment without what belongs to this test run."""
-    ours = ("PYTEST_", "UV_PROJECT_ENVIRONMENT", "CHASSIS_", "VIRTUAL_ENV", "COV_", "_PYTEST")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-
-
-@pytest.fixture(scope="session")
 def foreign_free():
     """The environment without telemetry and service settings of whoever runs the tests."""
     foreign = ("OTEL_", "CHASSIS_", *map(prefix_of, SERVICES))
     return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+
+
+@pytest.fixture(scope="session")
+def clean_environment(foreign_free):
+    """The same without what belongs to this test run."""
+    ours = ("PYTEST_", "UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "COV_", "_PYTEST")
+    return {name: value for name, value in foreign_free.items() if not name.startswith(ours)}
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -122,13 +122,15 @@ async def serving(folder):
 @pytest.fixture(scope="session")
 def fleet(tmp_path_factory):
     """Both services on sockets of this process, after a first visit."""
-    with pytest.MonkeyPatch.context() as environment, start_blocking_portal() as portal:
-        environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{NOBODY}")
-        folder = tmp_path_factory.mktemp("fleet")
-        with portal.wrap_async_context_manager(serving(folder)) as fleet:
-            until(fleet.is_ready, 60, "the services do not become ready")
-            fleet.visit()
-            yield fleet
+    folder = tmp_path_factory.mktemp("fleet")
+    with start_blocking_portal() as portal, ExitStack() as opened:
+        serving_there = portal.wrap_async_context_manager(serving(folder))
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://{NOBODY}")
+            fleet = opened.enter_context(serving_there)
+        until(fleet.is_ready, 60, "the services do not become ready")
+        fleet.visit()
+        yield fleet
 
 
 @pytest.fixture(scope="session")
