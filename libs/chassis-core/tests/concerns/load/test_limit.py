@@ -118,6 +118,15 @@ def test_callers_who_come_back_at_once_are_held_back_and_no_longer_than_needed(j
     assert judged.limit.hold == 0
 
 
+def test_a_moment_in_which_little_is_done_is_no_storm(judged):
+    overload(judged)
+    judged.pending = 0
+    for _ in range(20):
+        judged.windows(FOR / 2, came=30, done=1, shed=29)
+        judged.window(came=30, done=20, shed=10)
+        assert judged.limit.hold == 0
+
+
 def test_a_route_is_measured_by_itself_so_that_a_slow_one_is_no_overload(judged):
     for _ in range(20):
         for _ in range(10):

@@ -12,7 +12,7 @@ GROWING = 1.25
 """How many times as many requests must come as are done. Clients that wait for their answers never
 send more than are done, however many they are."""
 FOR = 0.2
-"""Seconds for which that must hold: a burst of two hundred is over by then."""
+"""Seconds for which that must hold, and so must a storm: a burst of two hundred is over by then."""
 FEW = 4
 """Requests whose times say nothing about all."""
 RECENT = 16
@@ -70,7 +70,7 @@ class Limit:
         self._best: dict[Hashable, float] = {}
         self._best_before: dict[Hashable, float] = {}
         self._forget_at = clock() + MEMORY
-        self._grows_since = self._shed_at = clock()
+        self._grows_since = self._shed_at = self._storms_since = clock()
 
     def took(self, route: Hashable, seconds: float) -> None:
         """Note how long a request of a route took that was answered well."""
@@ -104,7 +104,9 @@ class Limit:
         elif now - self._shed_at > CALM:
             self.overloaded, self.hold, self.now = False, 0.0, self._most
             return
-        self._hold_back(storm=window.shed > STORM * max(1, window.done))
+        if window.shed <= STORM * max(1, window.done):
+            self._storms_since = now
+        self._hold_back(storm=now - self._storms_since >= FOR)
         # What was let in before the limit fell says nothing about the limit.
         if (slow := self._slowness(0.75)) and in_flight <= self.now + 1:
             self._set(self.now * min(1.1, max(0.5, self._slowdown / slow)))
