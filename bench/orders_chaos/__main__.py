@@ -44,7 +44,9 @@ async def _run(stack: Stack, options: argparse.Namespace) -> int:
     print(f"{orders} orders, each sent by 2 racing clients, in {time.monotonic() - start:.0f} s")
     print("faults:", ", ".join(f"{name} {count}" for name, count in injected.items()))
     print(f"{verdict.requests} requests, by status:", verdict.statuses, "(0: no answer)")
-    print(f"latency: median {verdict.median * 1000:.0f} ms, slowest {verdict.slowest:.2f} s")
+    print(f"latency: median {verdict.median * 1000:.0f} ms; the slowest:")
+    for answer in verdict.slowest:
+        print(f"  {answer.seconds:.2f} s: {answer.status} {answer.body[:160].decode()}")
     print(f"{verdict.orders} orders in the database")
     for violation, count in verdict.violations.items():
         print(f"{count:5} {violation}")

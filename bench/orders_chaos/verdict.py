@@ -11,6 +11,7 @@ from bench.orders_chaos.clients import Answer
 _ROWS = """
 SELECT orders.id::text AS id, sku FROM orders JOIN order_items ON order_id = orders.id
 """
+SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class Verdict:
     requests: int
     statuses: dict[int, int]
     median: float
-    slowest: float
+    slowest: Sequence[Answer]
     violations: dict[str, int]
 
 
@@ -35,7 +36,7 @@ def judge(answers: Sequence[Answer], orders: int, database: str, slowest: float)
             bodies[answer.key].add(answer.body)
     kept, keys = {order_id for order_id, _ in rows}, Counter(sku for _, sku in rows)
     statuses = Counter(answer.status for answer in answers)
-    times = sorted(answer.seconds for answer in answers)
+    slow = sorted(answers, key=lambda answer: answer.seconds)
     violations = {
         "acknowledged and not there": sum(1 for acked in ids.values() if acked - kept),
         "keys with more than one order": sum(1 for count in keys.values() if count > 1),
@@ -50,13 +51,13 @@ def judge(answers: Sequence[Answer], orders: int, database: str, slowest: float)
         "answers that no client expects": sum(
             n for s, n in statuses.items() if s not in {0, 201, 409, 429} and s < 500
         ),
-        f"requests over {slowest:g} s": sum(1 for seconds in times if seconds > slowest),
+        f"requests over {slowest:g} s": sum(1 for answer in answers if answer.seconds > slowest),
     }
     return Verdict(
         len(rows),
-        len(times),
+        len(slow),
         dict(sorted(statuses.items())),
-        times[len(times) // 2],
-        times[-1],
+        slow[len(slow) // 2].seconds,
+        slow[: -SHOWN - 1 : -1],
         violations,
     )
