@@ -45,6 +45,8 @@ books = { workspace = true }
     "services/books/src/books/main.py": "def app():\n    return create_app()\n\n\n"
     "from chassis_core import create_app\n",
     STEP: 'revision = "0001"\ndown_revision = None\n',
+    "services/books/tests/test_conformance.py": 'SERVICE = "books"\n\n\n'
+    "async def test_it_keeps_its_promise(promise):\n    await promise()\n",
     TEST: "def test_one():\n    assert f()\n\n\ndef test_two():\n    assert g()\n",
 }
 

@@ -44,6 +44,13 @@ class Settings(ServiceSettings):
     API: HEAD,
     "src/books/migrations/versions/0001_books.py": 'revision = "0001"\ndown_revision = None\n',
     "deploy/production/kustomization.yaml": "literals: [BOOKS_ENVIRONMENT=production]\n",
+    "tests/test_conformance.py": """\
+SERVICE = "books"
+
+
+async def test_it_keeps_its_promise(promise):
+    await promise()
+""",
     "tests/test_books.py": "def test_books_are_read():\n    assert 1 + 1 == 2\n",
 }
 POD = "deploy/production/pod.yaml"
