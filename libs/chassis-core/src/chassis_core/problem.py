@@ -26,7 +26,8 @@ from chassis_core import context
 
 CONTENT_TYPE = "application/problem+json"
 REFUSAL = "chassis.refusal"
-"""Scope key of a request that the HTTP protocol refused: the problem to answer with."""
+"""Scope key of a request that was refused when it was read, as no HTTP or as too much: the problem
+to answer with."""
 _RENAMED = {413: "Content Too Large", 422: "Unprocessable Content"}
 """Phrases that Python has under an older name before 3.13."""
 _TEXT = {"type": "string"}

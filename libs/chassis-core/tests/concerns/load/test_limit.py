@@ -127,6 +127,16 @@ def test_a_moment_in_which_little_is_done_is_no_storm(judged):
         assert judged.limit.hold == 0
 
 
+def test_a_new_overload_does_not_begin_with_the_storm_of_the_last(judged):
+    overload(judged)
+    judged.pending = 0
+    judged.windows(2 * CALM, came=10, done=10)
+    overload(judged)
+    judged.pending = 0
+    judged.window(came=500, done=10, shed=490)
+    assert judged.limit.hold == 0
+
+
 def test_a_route_is_measured_by_itself_so_that_a_slow_one_is_no_overload(judged):
     for _ in range(20):
         for _ in range(10):

@@ -95,7 +95,7 @@ class Limit:
     def _suspect(self, pending: int, now: float) -> None:
         # Where even the fastest quarter is slow, no dependency hangs: everything does.
         if (slow := self._slowness(0.25)) > self._slowdown:
-            self.overloaded, self._shed_at = True, now
+            self.overloaded, self._shed_at, self._storms_since = True, now, now
             self._set(pending * self._slowdown / slow)
 
     def _follow(self, window: Window, in_flight: int, now: float) -> None:
