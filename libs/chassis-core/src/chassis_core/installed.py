@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from difflib import get_close_matches
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
 from chassis_core.compose import App
 
 GROUP = "chassis.services"
 """The entry-point group in which a service names its app factory: `orders = "orders.main:app"`."""
+
+
+def services() -> dict[str, EntryPoint]:
+    """Return the entry points of the services, by name."""
+    return {entry.name: entry for entry in sorted(entry_points(group=GROUP))}
 
 
 def factory(name: str) -> Callable[[], App]:
@@ -16,7 +21,7 @@ def factory(name: str) -> Callable[[], App]:
     Raises:
         SystemExit: no service of the name is installed; the text names those that are.
     """
-    found = {entry.name: entry for entry in entry_points(group=GROUP)}
+    found = services()
     if name not in found:
         close = get_close_matches(name, found, n=1)
         hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(found))}"

@@ -1,15 +1,11 @@
 """The services that are installed, without running them."""
 
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, entry_points
 
-from chassis_core.installed import GROUP
+from chassis_core.installed import services
 from chassis_core.settings import ServiceSettings
 
-
-def services() -> dict[str, EntryPoint]:
-    """Return the entry points of the installed services, by name."""
-    return {entry.name: entry for entry in sorted(entry_points(group=GROUP))}
+__all__ = ["package_of", "services", "settings_class"]
 
 
 def package_of(service: str) -> str:

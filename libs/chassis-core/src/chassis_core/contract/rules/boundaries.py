@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from chassis_core.contract.document import package_of
 from chassis_core.contract.rules.composition import STANDARD
 from chassis_core.contract.rules.making import Sight, service_rule, source_rule
 from chassis_core.contract.rules.names import source_of
@@ -72,7 +73,7 @@ def _others(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
 
 def _neighbours(folder: Path) -> set[str]:
     folders = (path for path in folder.parent.iterdir() if path.is_dir() and path != folder)
-    return {path.name.replace("-", "_") for path in folders}
+    return {package_of(path.name) for path in folders}
 
 
 def _patches(module: Module) -> Iterator[Sight]:

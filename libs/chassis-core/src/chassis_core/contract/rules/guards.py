@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
+from chassis_core.contract.document import prefix_of
 from chassis_core.contract.rule import Finding, Rule
 from chassis_core.contract.rules.manifests import assignments, entries
 from chassis_core.contract.rules.source import Module, read
@@ -100,7 +101,7 @@ def _find(root: Path, folder: Path) -> Iterator[Finding]:
                 yield Finding(module.path, getattr(node, "lineno", 0), NAME, message)
         for node, message in _unchecked(module):
             yield Finding(module.path, getattr(node, "lineno", 0), NAME, message)
-    prefix = folder.name.replace("-", "_").upper() + "_"
+    prefix = prefix_of(folder.name)
     production = folder / "deploy/production/kustomization.yaml"
     where = production.relative_to(root).as_posix()
     set_there = [pair for one in entries(root, folder) if one.path == where

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+from chassis_core.contract.document import package_of
 from chassis_core.contract.rules.names import named
 
 N = TypeVar("N", bound=ast.AST)
@@ -76,7 +77,7 @@ class Source:
     @property
     def package(self) -> str:
         """The name of the service's package."""
-        return self.folder.name.replace("-", "_")
+        return package_of(self.folder.name)
 
     def definition(self, name: str, depth: int = 8) -> tuple[Module, ast.stmt] | None:
         """Return where a dotted name of this service is defined, through re-exports."""
