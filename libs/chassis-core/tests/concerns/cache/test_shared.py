@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 from chassis_core.concerns.cache import CacheSettings, RedisStore
 from chassis_core.concerns.cache.cache import Cache
+from chassis_core.concerns.cache.shapes import short
+from chassis_core.concerns.cache.store import Place
 from chassis_core.concerns.redis import Redis, RedisSettings
 from chassis_core.testing import Telemetry
 from chassis_core.testing.servers import RedisServer
@@ -12,12 +14,13 @@ from chassis_core.testing.servers import RedisServer
 pytestmark = pytest.mark.alone
 
 
-def shared(url: str, telemetry: Telemetry | None = None, timeout: float = 5) -> tuple[Redis, Cache]:
+def shared(
+    url: str, telemetry: Telemetry | None = None, *, timeout: float = 5, lease: float = 600
+) -> tuple[Redis, Cache]:
     redis = Redis(RedisSettings(url=url, timeout=timeout, recheck=0.2))  # type: ignore[arg-type]
     registry = telemetry.registry if telemetry else None
-    return redis, Cache(
-        CacheSettings(), store=RedisStore(redis, service="svc", lease=600), registry=registry
-    )
+    store = RedisStore(redis, service="svc", lease=lease)
+    return redis, Cache(CacheSettings(lease=lease), store=store, registry=registry)
 
 
 def _miss(url: str | None, barrier: Any, queue: Any) -> None:
@@ -78,6 +81,72 @@ async def test_an_invalidation_of_one_replica_holds_for_the_others(redis_url: st
     assert answers == ["first", "second", "third"]
     await redis.aclose()
     await other_redis.aclose()
+
+
+async def test_a_load_that_takes_longer_than_the_lease_is_still_the_only_one(
+    redis_url: str,
+) -> None:
+    loads = 0
+
+    async def load() -> str:
+        nonlocal loads
+        loads += 1
+        await asyncio.sleep(2)
+        return "value"
+
+    replicas = [shared(redis_url, lease=0.5) for _ in range(2)]
+    for redis, _ in replicas:
+        await redis.open()
+    reads = [values.get_or_set("slow", 60, str, load) for _, values in replicas for _ in range(9)]
+    assert set(await asyncio.gather(*reads)) == {"value"}
+    assert loads == 1
+    for redis, values in replicas:
+        await values.aclose()
+        await redis.aclose()
+
+
+async def test_a_load_whose_process_was_killed_holds_the_others_up_for_one_lease(
+    redis_url: str,
+) -> None:
+    async def load() -> str:
+        return "value"
+
+    redis, values = shared(redis_url, lease=0.5)
+    await redis.open()
+    gone = RedisStore(redis, service="svc", lease=0.5)
+    _, schema = values._shapes.of(str)
+    place = Place("", schema, short("k"))
+    assert (await gone.read(place, "of the dead")).owner == "of the dead"
+    async with asyncio.timeout(20):
+        assert await values.get_or_set("k", 60, str, load) == "value"
+    await values.aclose()
+    await redis.aclose()
+
+
+async def test_the_lease_of_a_load_that_was_invalidated_holds_nobody_up(redis_url: str) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def load() -> str:
+        begun.set()
+        await go_on.wait()
+        return "old"
+
+    async def load_anew() -> str:
+        return "new"
+
+    redis, values = shared(redis_url, lease=0.3)
+    await redis.open()
+    old = asyncio.create_task(values.get_or_set("k", 60, str, load))
+    await begun.wait()
+    await values.invalidate("", "k")
+    await asyncio.sleep(0.5)  # the old load has renewed its lease by now
+    async with asyncio.timeout(20):
+        assert await values.get_or_set("k", 60, str, load_anew) == "new"
+    go_on.set()
+    assert await old == "old"
+    assert await values.get_or_set("k", 60, str, load) == "new"
+    await values.aclose()
+    await redis.aclose()
 
 
 async def test_a_generation_that_redis_evicted_does_not_bring_old_values_back(

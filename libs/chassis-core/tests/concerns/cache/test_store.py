@@ -62,3 +62,18 @@ async def test_what_is_loaded_leaves_no_lease_behind() -> None:
     for i in range(100):
         await keep(store, str(i))
     assert store._leases == {}
+
+
+async def test_a_lease_that_is_renewed_outlasts_its_time_and_one_that_was_lost_does_not() -> None:
+    clock = Clock()
+    store = MemoryStore(lease=1, clock=clock)
+    place = Place("n", "s", "k")
+    first = await store.read(place, "one")
+    for _ in range(10):
+        clock.now += 0.9
+        await store.renew(place, first)
+    assert (await store.read(place, "two")).owner == "one"
+    clock.now += 1
+    assert (await store.read(place, "two")).owner == "two"
+    await store.renew(place, first)
+    assert (await store.read(place, "three")).owner == "two"

@@ -116,14 +116,22 @@ class Flights:
                 self._metrics.count(load.place.namespace, "wait")
                 return found.body
         self._metrics.count(load.place.namespace, "miss")
+        holding = self._start(self._hold(load.place, found))
         try:
             value = await load.loader()
             body = load.adapter.dump_json(value)
         except BaseException:
             await self._give_back(load.place, found)
             raise
+        finally:
+            holding.cancel()
         await self._keep(load, found, body, empty=value is None)
         return body
+
+    async def _hold(self, place: Place, found: Found) -> None:
+        while found.owner:
+            await asyncio.sleep(self._settings.lease / 3)
+            await self._try(place, self._store.renew(place, found))
 
     async def _keep(self, load: Load, found: Found, body: bytes, *, empty: bool) -> None:
         if not found.owner or len(body) > self._settings.max_value:
@@ -132,16 +140,16 @@ class Flights:
         ttl = min(load.ttl, self._settings.negative_ttl) if empty else load.ttl
         ttl *= 1 - random.uniform(0, self._settings.jitter)  # noqa: S311 - no secret
         kept = ttl if empty else ttl + load.stale
-        try:
-            await self._store.write(load.place, found, body, fresh=ttl, kept=kept)
-        except ConnectionError:
-            self._metrics.count(load.place.namespace, "error")
+        writing = self._store.write(load.place, found, body, fresh=ttl, kept=kept)
+        await self._try(load.place, writing)
 
     async def _give_back(self, place: Place, found: Found) -> None:
-        if not found.owner:
-            return
+        if found.owner:
+            await self._try(place, self._store.release(place, found))
+
+    async def _try(self, place: Place, order: Awaitable[None]) -> None:
         try:
-            await self._store.release(place, found)
+            await order
         except ConnectionError:
             self._metrics.count(place.namespace, "error")
 

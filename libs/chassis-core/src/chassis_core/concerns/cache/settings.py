@@ -17,9 +17,9 @@ class CacheSettings(ConcernSettings):
     that nobody waits for that."""
     negative_ttl: float = Field(5.0, gt=0, le=86_400)
     """Seconds that None, the answer "there is none", is kept: short, for it may come to be."""
-    lease: float = Field(5.0, gt=0)
-    """Seconds one caller may load before another begins: longer than a load takes, short enough to
-    wait for when the process that was loading is gone."""
+    lease: float = Field(1.0, gt=0)
+    """Seconds without a word from the one who loads after which another begins: a process says
+    three times in it that it still does, so only one that is gone, or stuck, is waited for."""
     max_entries: int = Field(10_000, ge=1)
     """Values that a process without Redis keeps; the least recently used goes first."""
     max_bytes: int = Field(33_554_432, ge=1024)

@@ -45,6 +45,10 @@ redis.call('DEL', KEYS[2])
 return 1
 """
 
+RENEW = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
+"""
+
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end"
 
 
@@ -74,16 +78,16 @@ class RedisStore:
     Args:
         redis: the client.
         service: of which all keys begin.
-        lease: seconds after which a load is taken for lost.
+        lease: seconds after which a load is taken for lost, unless it is renewed.
     """
 
-    def __init__(self, redis: Redis, *, service: str, lease: float = 10) -> None:
+    def __init__(self, redis: Redis, *, service: str, lease: float = 1) -> None:
         self._redis = redis
         self._service = service
         self._lease = int(lease * 1000)
         self._digests = {
             script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-            for script in (READ, WRITE, RELEASE)
+            for script in (READ, WRITE, RENEW, RELEASE)
         }
 
     async def read(self, place: Place, token: str) -> Found:
@@ -99,11 +103,15 @@ class RedisStore:
         """Keep `body`, if the lease still holds."""
         key = self._key(place, found)
         times = (int(fresh * 1000), max(1, int(kept * 1000)))
-        await self._run(WRITE, [key, f"{key}:lease"], found.owner, *times, body)
+        await self._run(WRITE, [key, _lease(key)], found.owner, *times, body)
+
+    async def renew(self, place: Place, found: Found) -> None:
+        """Have the lease for as long again, if it still holds."""
+        await self._run(RENEW, [_lease(self._key(place, found))], found.owner, self._lease)
 
     async def release(self, place: Place, found: Found) -> None:
         """Give the lease back without a value."""
-        await self._run(RELEASE, [f"{self._key(place, found)}:lease"], found.owner)
+        await self._run(RELEASE, [_lease(self._key(place, found))], found.owner)
 
     async def forget(self, namespace: str, key: str | None, token: str) -> None:
         """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
@@ -126,3 +134,7 @@ class RedisStore:
 
     def _key(self, place: Place, found: Found) -> str:
         return f"{self._prefix(place)}:{found.generation}:{place.key}"
+
+
+def _lease(key: str) -> str:
+    return f"{key}:lease"

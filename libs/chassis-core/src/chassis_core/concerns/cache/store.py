@@ -41,6 +41,9 @@ class CacheStore(Protocol):
     ) -> None:
         """Keep `body` fresh and kept for these seconds, if the lease still holds."""
 
+    async def renew(self, place: Place, found: Found) -> None:
+        """Have the lease for as long again, if it still holds."""
+
     async def release(self, place: Place, found: Found) -> None:
         """Give the lease back without a value."""
 
@@ -61,7 +64,7 @@ class MemoryStore:
     Args:
         max_entries: values at most.
         max_bytes: of all values together at most.
-        lease: seconds after which a load is taken for lost.
+        lease: seconds after which a load is taken for lost, unless it is renewed.
         clock: monotonic seconds.
     """
 
@@ -70,7 +73,7 @@ class MemoryStore:
         *,
         max_entries: int = 10_000,
         max_bytes: int = 33_554_432,
-        lease: float = 10,
+        lease: float = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_entries = max_entries
@@ -117,6 +120,12 @@ class MemoryStore:
             len(self._entries) > self._max_entries or self.bytes > self._max_bytes
         ):
             self._drop(next(iter(self._entries)))
+
+    async def renew(self, place: Place, found: Found) -> None:
+        """Have the lease for as long again, if it still holds."""
+        at = (place.namespace, place.key)
+        if self._holds(at, found):
+            self._leases[at] = (found.owner, self._clock() + self._lease)
 
     async def release(self, place: Place, found: Found) -> None:
         """Give the lease back without a value."""
