@@ -70,7 +70,7 @@ async def test_its_connection_serves_on_and_its_body_is_not_taken_for_a_request(
 
 async def test_in_a_storm_it_is_held_back(full):
     raw, _, load = full
-    load.limit.hold = 0.3
+    load.limit._storm.hold = 0.3
     answer = asyncio.create_task(raw.exchange(GET % (b"/wait", b""), until=0.6))
     await asyncio.sleep(0.15)
     assert not answer.done()
@@ -79,7 +79,7 @@ async def test_in_a_storm_it_is_held_back(full):
 
 async def test_a_client_that_leaves_while_it_is_held_back_leaves_nothing(full):
     raw, telemetry, load = full
-    load.limit.hold = 0.2
+    load.limit._storm.hold = 0.2
     await raw.exchange(GET % (b"/wait", b""), until=0.05)
     await asyncio.sleep(0.4)
     (line,) = telemetry.access_lines()

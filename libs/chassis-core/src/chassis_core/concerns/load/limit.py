@@ -4,6 +4,9 @@ import time
 from collections.abc import Callable, Hashable
 from math import inf
 
+from chassis_core.concerns.load.slowness import Slowness
+from chassis_core.concerns.load.storm import Storm
+
 WINDOW = 0.025
 """Seconds between two judgements."""
 MANY = 32
@@ -12,23 +15,13 @@ GROWING = 1.25
 """How many times as many requests must come as are done. Clients that wait for their answers never
 send more than are done, however many they are."""
 FOR = 0.2
-"""Seconds for which that must hold, and so must a storm: a burst of two hundred is over by then."""
-FEW = 4
-"""Requests whose times say nothing about all."""
-RECENT = 16
-"""Requests, the last ones done, whose times tell how slow it is now."""
-LEAST = 2.0
-"""Requests that keep one core busy."""
+"""Seconds for which that must hold: a burst of two hundred is over by then."""
+LEAST = 1.0
+"""Requests in work that do not wait for each other."""
+STUCK = 0.5
+"""Seconds of being too slow with so few after which others are to blame for that."""
 CALM = 1.0
 """Seconds without a refusal after which the overload is over."""
-MEMORY = 30.0
-"""Seconds for which the best time of a route is remembered at least."""
-STORM = 8
-"""Refusals for each request done that take too much of the core: callers who come back at once
-whenever they are refused leave no time for anything else."""
-LONGEST_HOLD = 0.1
-"""Seconds for which a refusal is held back in such a storm at most: a connection is held with it,
-and a caller who does not wait for answers opens another."""
 
 
 class Window:
@@ -44,13 +37,14 @@ class Limit:
     """The number of requests that may wait or be in work while more come than can be done.
 
     Overload is seen by more requests coming than are done, for a while, and by each taking many
-    times as long as its route's best. From then on the limit follows that slowness: what is taken
-    is answered about as fast as ever, and the rest is refused at once. A dependency that hangs is
-    no overload: requests that do not need it are as fast as before.
+    times as long as its route usually does. From then on the limit follows that slowness: what is
+    taken is answered about as fast as ever, and the rest is refused at once. A dependency that
+    hangs is no overload: requests that do not need it are as fast as before. Nor is it a reason to
+    take less and less: what is as slow with next to nothing in work is not slow by its number.
 
     Args:
         most: requests when there is no overload.
-        slowdown: how many times as long as its best a request may take in overload.
+        slowdown: how many times as long as usual a request may take in overload.
         clock: monotonic seconds.
     """
 
@@ -59,29 +53,27 @@ class Limit:
     ) -> None:
         self.now = float(most)
         self.overloaded = False
-        self.hold = 0.0
-        """Seconds for which a refusal is held back."""
         self.window = Window()
         self._most = float(most)
         self._slowdown = slowdown
         self._clock = clock
-        self._slow: list[float] = []
-        self._done_badly = 0
-        self._best: dict[Hashable, float] = {}
-        self._best_before: dict[Hashable, float] = {}
-        self._forget_at = clock() + MEMORY
-        self._grows_since = self._shed_at = self._storms_since = clock()
+        self._slowness = Slowness()
+        self._storm = Storm(clock())
+        self._grows_since = self._shed_at = self._stuck_since = clock()
+
+    @property
+    def hold(self) -> float:
+        """Seconds for which a refusal is held back."""
+        return self._storm.hold
 
     def took(self, route: Hashable, seconds: float) -> None:
         """Note how long a request of a route took that was answered well."""
-        self._best[route] = best = min(seconds, self._best.get(route, seconds))
-        self._slow.append(seconds / min(best, self._best_before.get(route, best)))
-        self._done_badly = 0
+        self._slowness.took(route, seconds)
 
     def judge(self, *, pending: int, in_flight: int) -> None:
         """Set the limit by what has happened since the last judgement."""
         now, (window, self.window) = self._clock(), (self.window, Window())
-        self._done_badly += window.done
+        self._slowness.done(window.done)
         if pending <= MANY or window.came <= GROWING * window.done:
             self._grows_since = now
         if self.overloaded:
@@ -89,44 +81,32 @@ class Limit:
         elif window.shed or pending > self._most or now - self._grows_since >= FOR:
             self._suspect(pending, now)
         elif self._grows_since == now:
-            self._slow.clear()
-            self._forget(now)
+            self._slowness.forget()
+        self._slowness.overloaded = self.overloaded
+        self._slowness.calm = not self.overloaded and pending <= MANY
 
     def _suspect(self, pending: int, now: float) -> None:
         # Where even the fastest quarter is slow, no dependency hangs: everything does.
-        if (slow := self._slowness(0.25)) > self._slowdown:
-            self.overloaded, self._shed_at, self._storms_since = True, now, now
+        if (slow := self._slowness.of(0.25)) > self._slowdown:
+            self.overloaded, self._shed_at, self._stuck_since = True, now, now
+            self._storm = Storm(now)
             self._set(pending * self._slowdown / slow)
 
     def _follow(self, window: Window, in_flight: int, now: float) -> None:
         if window.shed:
             self._shed_at = now
         elif now - self._shed_at > CALM:
-            self.overloaded, self.hold, self.now = False, 0.0, self._most
+            self.overloaded, self.now, self._storm = False, self._most, Storm(now)
             return
-        if window.shed <= STORM * max(1, window.done):
-            self._storms_since = now
-        self._hold_back(storm=now - self._storms_since >= FOR)
+        self._storm.judge(shed=window.shed, done=window.done, now=now)
         # What was let in before the limit fell says nothing about the limit.
-        if (slow := self._slowness(0.75)) and in_flight <= self.now + 1:
-            self._set(self.now * min(1.1, max(0.5, self._slowdown / slow)))
-
-    def _hold_back(self, *, storm: bool) -> None:
-        if storm:
-            self.hold = min(LONGEST_HOLD, max(0.02, self.hold * 1.5))
-        else:
-            self.hold = self.hold * 0.9 if self.hold > 0.01 else 0.0
-
-    def _slowness(self, share: float) -> float:
-        if len(self._slow) < FEW:
-            return inf if self._done_badly >= FEW else 0.0
-        slow, self._slow = sorted(self._slow[-RECENT:]), []
-        return slow[int(len(slow) * share)]
-
-    def _forget(self, now: float) -> None:
-        if now > self._forget_at:
-            self._best, self._best_before = {}, self._best
-            self._forget_at = now + MEMORY
+        if (slow := self._slowness.of(0.75)) and in_flight <= self.now + 1:
+            if self.now >= 2 * LEAST or slow <= self._slowdown or slow == inf:
+                self._stuck_since = now
+            elif now - self._stuck_since >= STUCK:
+                self._slowness.is_usual(slow)
+                slow, self._stuck_since = 1.0, now
+            self._set(self.now * min(1.1, max(0.9, self._slowdown / slow)))
 
     def _set(self, limit: float) -> None:
         self.now = min(self._most, max(LEAST, limit))

@@ -24,7 +24,7 @@ class Load:
 
     Args:
         most: requests in work.
-        slowdown: how many times as long as its best a request may take in overload.
+        slowdown: how many times as long as usual a request may take in overload.
         retry_after: seconds that a refused caller is told to wait.
         registry: where its metrics are registered.
     """
