@@ -10,6 +10,7 @@ below the peak, a refusal was slow or gave no hint when to come back, a probe fa
 
 import argparse
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -45,6 +46,7 @@ class Seen(NamedTuple):
 
 
 async def main(options: argparse.Namespace) -> int:
+    gc.disable()  # A pause of this process would be taken for one of the service.
     load = {"max_concurrency": options.max_concurrency, "max_slowdown": options.max_slowdown}
     async with Instance({"load": load}) as target:
         seen = await _measure(target, PATHS[options.of], options)

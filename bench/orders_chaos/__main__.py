@@ -1,4 +1,4 @@
-"""Places orders while everything fails: `python -m bench.orders_chaos --orders 2000 --kills 5`.
+"""Places orders while everything fails: `python -m bench.orders_chaos --orders 2000 --kills 10`.
 
 Two clients race with each idempotency key, one at each instance of orders, until both have been
 answered 201. Meanwhile PostgreSQL is killed, its connections ended, an instance of orders killed
@@ -34,17 +34,17 @@ def main() -> int:
 
 async def _run(stack: Stack, options: argparse.Namespace) -> int:
     orders, kills = options.orders, options.kills
-    clients = Clients([instance.url for instance in stack.orders], stack.tokens)
-    rate = orders / (faults.lasting(kills) + 1)
+    clients = Clients([instance.port for instance in stack.orders], stack.tokens)
     start = time.monotonic()
     _, injected = await asyncio.gather(
-        clients.place(orders, per_second=rate), faults.inject(stack, kills)
+        clients.place(orders, per_second=options.rate), faults.inject(stack, kills)
     )
     verdict = judge(clients.answers, orders, stack.database, options.slowest)
     print(f"{orders} orders, each sent by 2 racing clients, in {time.monotonic() - start:.0f} s")
     print("faults:", ", ".join(f"{name} {count}" for name, count in injected.items()))
     print(f"{verdict.requests} requests, by status:", verdict.statuses, "(0: no answer)")
     print(f"latency: median {verdict.median * 1000:.0f} ms; the slowest:")
+    print(f"  (the clients themselves were late by up to {clients.lag.greatest:.2f} s)")
     for answer in verdict.slowest:
         print(f"  {answer.seconds:.2f} s: {answer.status} {answer.body[:160].decode()}")
     print(f"{verdict.orders} orders in the database")
@@ -56,7 +56,8 @@ async def _run(stack: Stack, options: argparse.Namespace) -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.orders_chaos", description=__doc__)
     parser.add_argument("--orders", type=int, default=2000)
-    parser.add_argument("--kills", type=int, default=5, help="of PostgreSQL; the others as often")
+    parser.add_argument("--rate", type=float, default=25, help="orders a second")
+    parser.add_argument("--kills", type=int, default=10, help="of PostgreSQL; the others as often")
     parser.add_argument("--slowest", type=float, default=3, help="seconds a request may take")
     parser.add_argument("--logs", type=Path, help="folder for the services' output, kept")
     return parser.parse_args()

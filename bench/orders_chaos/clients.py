@@ -2,16 +2,21 @@
 
 import asyncio
 import itertools
+import json
 import random
+import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import httpx2
+from chassis_core.concerns.load import Lag
+
+from bench.visitor import Visitor
 
 GIVE_UP = 60.0
 """Seconds after which an order that is not placed counts as lost."""
 _AGAIN = {0, 409, 429, 503}
+_RETRY_AFTER = re.compile(rb"\r\nretry-after: (\d+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,47 +28,51 @@ class Answer:
     seconds: float
     order_id: str = ""
     body: bytes = b""
+    retry_after: int = 0
 
 
-@dataclass(slots=True)
 class Clients:
-    """The clients, and all that they were ever answered."""
+    """The clients, and all that they were ever answered.
 
-    urls: Sequence[str]
-    tokens: Sequence[str]
-    answers: list[Answer] = field(default_factory=list)
+    Args:
+        ports: of the instances; one client of each order begins at each.
+        tokens: of the customers, who place orders in turn.
+    """
+
+    def __init__(self, ports: Sequence[int], tokens: Sequence[str]) -> None:
+        self.answers: list[Answer] = []
+        self.lag = Lag()
+        self._visitors = [Visitor(port) for port in ports]
+        self._tokens = tokens
 
     async def place(self, orders: int, *, per_second: float) -> None:
         """Begin that many orders at a steady rate, whatever becomes of them."""
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=64)
+        self.lag.start()
         start = time.monotonic()
-        async with httpx2.AsyncClient(timeout=20, limits=limits) as http, asyncio.TaskGroup() as go:
+        async with asyncio.TaskGroup() as go:
             for number in range(orders):
                 await asyncio.sleep(max(0, start + number / per_second - time.monotonic()))
-                for first in range(len(self.urls)):
-                    go.create_task(self._until_placed(http, number, first))
+                for first in range(len(self._visitors)):
+                    go.create_task(self._until_placed(number, first))
+        self.lag.stop()
 
-    async def _until_placed(self, http: httpx2.AsyncClient, number: int, first: int) -> None:
+    async def _until_placed(self, number: int, first: int) -> None:
         begun = time.monotonic()
         for turn in itertools.count(first):
-            answer = await self._send(http, number, self.urls[turn % len(self.urls)])
+            answer = await self._send(number, self._visitors[turn % len(self._visitors)])
             self.answers.append(answer)
             if answer.status not in _AGAIN or time.monotonic() > begun + GIVE_UP:
                 return
-            await asyncio.sleep(random.uniform(0.05, 0.5))
+            await asyncio.sleep(answer.retry_after + random.uniform(0.05, 0.5))
 
-    async def _send(self, http: httpx2.AsyncClient, number: int, url: str) -> Answer:
+    async def _send(self, number: int, visitor: Visitor) -> Answer:
         key = f"key-{number}"
         item = {"sku": key, "quantity": 1, "unit_price_minor": number}
-        token = self.tokens[number % len(self.tokens)]
-        headers = {"authorization": f"Bearer {token}", "idempotency-key": key}
-        begun = time.monotonic()
-        try:
-            answer = await http.post(
-                f"{url}/v1/orders", json={"currency": "EUR", "items": [item]}, headers=headers
-            )
-        except httpx2.HTTPError:
-            return Answer(key, 0, time.monotonic() - begun)
-        took = time.monotonic() - begun
-        placed = answer.json()["id"] if answer.status_code == 201 else ""
-        return Answer(key, answer.status_code, took, placed, answer.content)
+        order = json.dumps({"currency": "EUR", "items": [item]}).encode()
+        token = self._tokens[number % len(self._tokens)]
+        headers = f"Authorization: Bearer {token}\r\nIdempotency-Key: {key}\r\n".encode()
+        answer = await visitor.post("/v1/orders", order, headers=headers)
+        placed = json.loads(answer.body)["id"] if answer.status == 201 else ""
+        hint = _RETRY_AFTER.search(answer.head)
+        retry_after = int(hint[1]) if hint else 0
+        return Answer(key, answer.status, answer.seconds, placed, answer.body, retry_after)

@@ -36,7 +36,8 @@ class Instance:
     def __init__(self, service: str, settings: Mapping[str, str], log: Path) -> None:
         port, admin_port = (f"{service.upper()}_SERVER__{kind}PORT" for kind in ("", "ADMIN_"))
         self._settings = {**_free_ports(service), **settings}
-        self.url = f"http://127.0.0.1:{self._settings[port]}"
+        self.port = int(self._settings[port])
+        self.url = f"http://127.0.0.1:{self.port}"
         self.ready_url = f"http://127.0.0.1:{self._settings[admin_port]}/readyz"
         self._service = service
         self._log = log
