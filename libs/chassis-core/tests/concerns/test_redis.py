@@ -2,8 +2,10 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
+import uvloop
 from chassis_core import compose, context
 from chassis_core.concerns.redis import Redis, RedisDown, RedisRefused, RedisSettings, redis
 from chassis_core.testing import Telemetry, running
@@ -78,6 +80,26 @@ async def test_a_hung_redis_takes_one_timeout_once_and_then_nothing(
     assert telemetry.sample(DURATION, command="GET", outcome="timeout") == 1
     own_redis.resume()
     await comes_back(store)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def test_a_loop_that_is_late_itself_does_not_take_redis_for_down(
+    own_redis: RedisServer, run: Any
+) -> None:
+    async def ask() -> list[Any]:
+        store = Redis(RedisSettings(url=own_redis.url, timeout=0.1))  # type: ignore[arg-type]
+        await store.open()
+        asked = [asyncio.create_task(store.execute("ECHO", str(n))) for n in range(8)]
+        for _ in range(3):  # turns in which they are sent
+            await asyncio.sleep(0)
+        for _ in range(3):
+            time.sleep(0.2)  # noqa: ASYNC251 - a handler that holds the loop
+            await asyncio.sleep(0)
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        await store.aclose()
+        return [*answers, store.down]
+
+    assert run(ask()) == [*(str(n).encode() for n in range(8)), False]
 
 
 async def test_commands_in_flight_when_redis_hangs_all_end_in_about_one_timeout(

@@ -14,6 +14,7 @@ from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from chassis_core.concerns.redis.driver import connect
 from chassis_core.concerns.redis.errors import RedisBusy, RedisDown, RedisRefused
+from chassis_core.concerns.redis.patience import Within
 from chassis_core.concerns.redis.settings import RedisSettings
 from chassis_core.concerns.redis.telemetry import Commands
 
@@ -109,7 +110,7 @@ class Redis:
         name, queued = str(command[0]), self._free.locked()
         with self._commands.observe(name):
             try:
-                async with asyncio.timeout(timeout), self._free:
+                async with Within(timeout), self._free:
                     return await run(*command)
             except TimeoutError as error:
                 kind = RedisBusy if queued else RedisDown
