@@ -66,14 +66,23 @@ class Operation:
         needed = self.security or ()
         return tuple(s for one in needed for scopes in one.values() for s in scopes)
 
+    @property
+    def shared(self) -> bool:
+        """Whether it says that it reaches what other callers made."""
+        return bool(self.spec.get("x-shared"))
+
     def reads(self, media_type: str) -> bool:
         """Whether it takes a body of this type."""
         return media_type in self._bodies
 
+    def schema(self, media_type: str) -> Mapping[str, Any]:
+        """Return the schema of its body of this type."""
+        found: Mapping[str, Any] = self._bodies.get(media_type, {}).get("schema", {})
+        return found
+
     def schemas(self, media_type: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield each object of its body of this type, with the place where it stands."""
-        schema = self._bodies.get(media_type, {}).get("schema", {})
-        yield from _objects(self.document, schema, "body", frozenset())
+        yield from _objects(self.document, self.schema(media_type), "body", frozenset())
 
     @property
     def _bodies(self) -> Mapping[str, Any]:

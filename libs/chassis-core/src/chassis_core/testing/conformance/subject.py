@@ -16,13 +16,9 @@ from chassis_core.compose import App
 from chassis_core.settings import ServiceSettings, prefix_of
 from chassis_core.testing.client import running
 from chassis_core.testing.conformance.operations import Document, Operation, operations_of
+from chassis_core.testing.conformance.peers import Peers
 from chassis_core.testing.conformance.probe import probe
-from chassis_core.testing.conformance.surroundings import (
-    Factory,
-    Unreachable,
-    production,
-    surrounded,
-)
+from chassis_core.testing.conformance.surroundings import Factory, production, surrounded
 from chassis_core.testing.issuer import Issuer
 from chassis_core.testing.listener import Raw, listening
 from chassis_core.testing.telemetry import Telemetry
@@ -89,11 +85,11 @@ class Subject:
         """Where its migrations are, if it has any."""
         return migrations.migrations_of(type(self.settings))
 
-    def token(self, *scopes: str) -> dict[str, str]:
+    def token(self, *scopes: str, caller: str = "u1") -> dict[str, str]:
         """Return the header of a token that it believes; empty if it has keys of its own."""
         if self.issuer is None:
             return {}
-        return {"authorization": f"Bearer {self.issuer.token(scopes=scopes)}"}
+        return {"authorization": f"Bearer {self.issuer.token(caller, scopes=scopes)}"}
 
     def build(self, **changes: str) -> tuple[App, Telemetry]:
         """Make its app, with the probe added, and the capture of what the app emits.
@@ -106,7 +102,7 @@ class Subject:
         changes = {"RATE_LIMIT__DEFAULT": "100000/second"} | changes
         prefix = prefix_of(type(self.settings))
         environment = {**self.environment, **{prefix + k: v for k, v in changes.items()}}
-        app = _made(self.make, environment, telemetry)
+        app = _made(self.make, environment, telemetry, Peers(self.settings.clients))
         app.include_router(probe())
         return app, telemetry
 
@@ -153,8 +149,13 @@ async def examining(make: Factory, *, replaces: Iterable[str] = ()) -> AsyncIter
         yield subject
 
 
-def _made(make: Factory, environment: Mapping[str, str], telemetry: Telemetry) -> App:
+def _made(
+    make: Factory,
+    environment: Mapping[str, str],
+    telemetry: Telemetry,
+    network: httpx2.AsyncBaseTransport | None = None,
+) -> App:
     shared = telemetry.shared()
-    shared["transport"] = Unreachable()
+    shared["transport"] = network or Peers({})
     with surrounded(environment), offering(**shared):
         return make()

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import httpx2
 from pydantic import SecretStr
 
 from chassis_core.compose import App
@@ -21,14 +20,6 @@ Factory = Callable[[], App]
 _OURS = ("ENVIRONMENT", "DATABASE__", "REDIS__", "AUTH__", "LOGS__FORMAT", "PAGINATION__SECRET")
 _HEX = re.compile(r"[0-9a-fA-F]{32,}")
 _URL = re.compile(r"https?://")
-
-
-class Unreachable(httpx2.AsyncBaseTransport):
-    """The network while a service is asked: nobody is there."""
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Refuse to connect."""
-        raise httpx2.ConnectError("no network while promises are asked about", request=request)
 
 
 @contextmanager
