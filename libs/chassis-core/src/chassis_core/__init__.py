@@ -5,6 +5,7 @@ from chassis_core.compose import App, ComposeError, compose
 from chassis_core.concern import Concern, ConcernSettings, Layer
 from chassis_core.concerns.auth import (
     PUBLIC,
+    SHARED,
     CurrentUser,
     Principal,
     get_current_user,
@@ -33,6 +34,7 @@ __all__ = [
     "IDEMPOTENCY_KEY",
     "IF_MATCH",
     "PUBLIC",
+    "SHARED",
     "App",
     "Cache",
     "Chassis",

@@ -9,7 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from chassis_core import InvalidSettings, ServiceSettings, create_app, require_roles
+from chassis_core import (
+    SHARED,
+    CurrentUser,
+    InvalidSettings,
+    ServiceSettings,
+    create_app,
+    require_roles,
+)
 from chassis_core.cli import app
 from chassis_core.cli.explained import answers, index, knobs, page, terms
 from chassis_core.cli.explained.routes import routes_of
@@ -106,6 +113,17 @@ def test_who_may_call_a_route_is_told_by_what_it_depends_on():
     assert routes["GET /v1/users/{id}"] == "whoever's token has the scopes users:read"
     assert routes["GET /v1/users/me"] == "any verified caller"
     assert routes["POST /v1/users"].startswith("public; ")
+
+
+def test_a_route_that_reaches_what_others_made_is_told_as_shared():
+    router = APIRouter()
+
+    @router.get("/v1/stamps", openapi_extra=SHARED)
+    async def list_stamps(_: CurrentUser) -> None: ...
+
+    told = routes_of(create_app(ServiceSettings(name="stamps"), routers=[router]))
+    shared = {row["route"]: row["caller"] for row in told}["GET /v1/stamps"]
+    assert shared == "any verified caller; shared: reaches what others made"
 
 
 def test_every_setting_can_be_explained_by_its_variable():

@@ -7,9 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
+from uuid import UUID
 
 import pytest
-from chassis_core import App, Chassis, Concern, CurrentUser, Principal, get_logger, standard
+from chassis_core import (
+    App,
+    Chassis,
+    Concern,
+    CurrentUser,
+    Principal,
+    Session,
+    get_logger,
+    standard,
+)
 from chassis_core.concerns.client_address import ClientAddressSettings
 from chassis_core.concerns.cors import CorsSettings
 from chassis_core.concerns.database import database
@@ -22,9 +32,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from notes.api import router
 from notes.main import app
+from notes.models import Note
 from notes.settings import Settings
 from pydantic import BaseModel
-from sqlalchemy import Column, Integer, MetaData, Table
+from sqlalchemy import Column, Integer, MetaData, Table, true
 
 log = get_logger(__name__)
 Make = Callable[[], App]
@@ -106,6 +117,10 @@ async def add_loosely(loose: Loose, _: CurrentUser) -> None:
     log.info("added", text=loose.text)
 
 
+async def read_anyones(note_id: UUID, session: Session, _: CurrentUser) -> str:
+    return (await session.get_one(Note, note_id)).text
+
+
 async def log_the_body(request: Request, _: CurrentUser) -> None:
     log.info("came", body=(await request.body()).decode())
 
@@ -165,6 +180,10 @@ def forget_a_table(patch: pytest.MonkeyPatch) -> None:
     metadata = MetaData()
     Table("forgotten", metadata, Column("id", Integer, primary_key=True))
     patch.setattr("notes.models.metadata", metadata)
+
+
+def forget_the_owner(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("notes.api.belongs_to", lambda _: true())
 
 
 def lax_framing(patch: pytest.MonkeyPatch) -> None:
@@ -253,6 +272,10 @@ SABOTAGES = {
     ),
     "a route that nobody guards": Sabotage(
         "operations-are-guarded", route("GET", "/v1/open", open_to_all)
+    ),
+    "a query without its owner": Sabotage("callers-are-kept-apart", weaken=forget_the_owner),
+    "a route that asks for no owner": Sabotage(
+        "callers-are-kept-apart", route("GET", "/v1/notes/{note_id}/text", read_anyones)
     ),
     "a model that ignores fields": Sabotage(
         "unknown-fields-are-refused", route("POST", "/v1/loose", add_loosely)

@@ -1,6 +1,6 @@
 """The routes of a service: who may call them, how often, and whether twice is once."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
 from fastapi.dependencies.models import Dependant
@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute, iter_route_contexts
 
 from chassis_core.cli.explained.page import Row
 from chassis_core.compose import App
-from chassis_core.concerns.auth import dependency, get_current_user
+from chassis_core.concerns.auth import SHARED, dependency, get_current_user
 from chassis_core.concerns.idempotency import Idempotent
 from chassis_core.concerns.rate_limit import RateLimit
 
@@ -19,18 +19,20 @@ def routes_of(app: App) -> list[Row]:
     return [
         {
             "route": f"{' '.join(sorted(one.methods or ()))} {one.path}",
-            "caller": _told(one.dependant),
+            "caller": _told(one.dependant, one.original_route.openapi_extra or {}),
         }
         for one in found
         if isinstance(one.original_route, APIRoute)
     ]
 
 
-def _told(dependant: Dependant) -> str:
+def _told(dependant: Dependant, marks: Mapping[str, Any]) -> str:
     calls = list(_calls(dependant))
     said = [_caller(calls), *(str(call) for call in calls if isinstance(call, RateLimit))]
     if get_args(Idempotent)[1].dependency in calls:
         said.append("once for each Idempotency-Key")
+    if SHARED.items() <= marks.items():
+        said.append("shared: reaches what others made")
     return "; ".join(said)
 
 

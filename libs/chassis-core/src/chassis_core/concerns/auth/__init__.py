@@ -3,6 +3,7 @@
 from chassis_core.concerns.auth.concern import auth
 from chassis_core.concerns.auth.dependency import (
     PUBLIC,
+    SHARED,
     CurrentUser,
     get_current_user,
     require_roles,
@@ -17,6 +18,7 @@ from chassis_core.concerns.auth.verifier import Verifier
 
 __all__ = [
     "PUBLIC",
+    "SHARED",
     "AuthSettings",
     "CurrentUser",
     "InvalidToken",

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 PUBLIC: dict[str, Any] = {"security": []}
 """For `openapi_extra` of a route that anyone may call: it says so in OpenAPI's own words, and so
 tells it from one whose guard was forgotten."""
+SHARED: dict[str, Any] = {"x-shared": True}
+"""For `openapi_extra` of a route that reaches what other callers made, by design: it tells it from
+one whose query has lost its owner."""
 PRINCIPAL = "chassis.principal"
 """Scope key of the verified principal, for concerns that count or keep things by caller."""
 _RETRY_AFTER = "5"

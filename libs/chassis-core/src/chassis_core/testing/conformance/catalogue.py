@@ -7,6 +7,7 @@ from chassis_core.testing.conformance.documents import DOCUMENTS
 from chassis_core.testing.conformance.foundation import FOUNDATION
 from chassis_core.testing.conformance.guards import GUARDS
 from chassis_core.testing.conformance.limits import LIMITS
+from chassis_core.testing.conformance.ownership import OWNERSHIP
 from chassis_core.testing.conformance.probes import PROBES
 from chassis_core.testing.conformance.promise import Promise
 from chassis_core.testing.conformance.secrecy import SECRECY
@@ -15,7 +16,7 @@ from chassis_core.testing.conformance.telemetry import TELEMETRY
 from chassis_core.testing.conformance.wire import WIRE
 
 PROMISES: tuple[Promise, ...] = (
-    *FOUNDATION, *ANSWERS, *TELEMETRY, *ACCESS, *GUARDS, *BODIES, *LIMITS, *SPEED, *SECRECY,
-    *PROBES, *WIRE, *DOCUMENTS,
+    *FOUNDATION, *ANSWERS, *TELEMETRY, *ACCESS, *GUARDS, *OWNERSHIP, *BODIES, *LIMITS, *SPEED,
+    *SECRECY, *PROBES, *WIRE, *DOCUMENTS,
 )  # fmt: skip
 """What the chassis promises of every assembled service."""
