@@ -1,6 +1,7 @@
-"""Bad edits of the services are caught by `chassis check`, and good ones raise nothing."""
+"""Bad edits of the services are caught by `chassis check` or `verify`; good ones raise nothing."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -10,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from chassis_core.cli.scaffold.plan import planned
 from chassis_core.contract.checking import check
 from chassis_core.contract.rules import RULES
 
 ROOT = Path(__file__).parents[1]
 NEW = "services/orders/src/orders/new.py"
+CHASSIS = Path(sys.executable).with_name("chassis")
 
 
 def edits(name):
@@ -27,11 +30,18 @@ BAD, GOOD = edits("bad"), edits("good")
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of what a service's author works on."""
+    """A copy of what a service's author works on, with a service that is new."""
     root = tmp_path_factory.mktemp("platform")
-    shutil.copy(ROOT / "chassis.toml", root)
     leave = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(ROOT / "services", root / "services", ignore=leave)
+    plan = planned(ROOT, "stamps")
+    info = "stamps-1.dist-info"
+    entry = "[chassis.services]\nstamps = stamps.main:app\n"
+    files = {"chassis.toml": plan.edited["chassis.toml"], f"{info}/entry_points.txt": entry}
+    files[f"{info}/METADATA"] = "Metadata-Version: 2.1\nName: stamps\nVersion: 1\n"
+    for path, text in [*plan.made.items(), *files.items()]:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text, "utf-8")
     return root
 
 
@@ -58,13 +68,36 @@ def findings(root, edit):
         return check(root, [edit["file"].split("/")[1]])
 
 
+def verdict(root, edit):
+    """Return what comes of asking the edited service for the promise of the edit."""
+    name = edit["file"].split("/")[1]
+    command = [CHASSIS, "verify", name, "--only", edit["promise"], "--json"]
+    path = os.pathsep.join([str(root), str(root / "services" / name / "src")])
+    with edited(root, edit["file"], edit["new"], edit.get("old", "")):
+        done = subprocess.run(
+            command,
+            env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.stdout, done.stderr
+    (told,) = json.loads(done.stdout)
+    return told["outcome"], told["text"]
+
+
 def test_the_services_as_they_are_keep_the_contract(copy):
     assert list(map(str, check(copy))) == []
 
 
-def test_every_bad_edit_is_caught_by_its_rule(copy, capsys):
+def test_every_bad_edit_is_caught_by_its_rule_or_promise(copy, capsys):
     missed = []
     for edit in BAD:
+        if "promise" in edit:
+            outcome, text = verdict(copy, edit)
+            if outcome != "broken" or text.startswith("asking failed"):
+                missed.append((edit, outcome, text))
+            continue
         found = findings(copy, edit)
         names = {one.rule for one in found}
         # An edit that is no Python would be caught for nothing else.
@@ -77,11 +110,14 @@ def test_every_bad_edit_is_caught_by_its_rule(copy, capsys):
 
 
 def test_every_rule_catches_a_bad_edit():
-    assert {edit["rule"] for edit in BAD} == {rule.name for rule in RULES}
+    named = {edit["rule"] for edit in BAD if "rule" in edit}
+    assert named == {rule.name for rule in RULES}
 
 
 def test_no_good_edit_raises_an_alarm(copy, capsys):
     alarms = {edit["what"]: [str(one) for one in findings(copy, edit)] for edit in GOOD}
+    asked = {edit["what"]: verdict(copy, edit) for edit in GOOD if "promise" in edit}
+    alarms |= {what: found for what, found in asked.items() if found[0] != "kept"}
     alarms = {what: found for what, found in alarms.items() if found}
     with capsys.disabled():
         print(f"\n{len(alarms)} of {len(GOOD)} false alarms")
@@ -91,7 +127,7 @@ def test_no_good_edit_raises_an_alarm(copy, capsys):
 
 def test_the_command_says_where_and_what_instead(copy):
     def run(*arguments):
-        command = [Path(sys.executable).with_name("chassis"), "check", *arguments]
+        command = [CHASSIS, "check", *arguments]
         return subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
 
     with edited(copy, NEW, "print('x')\n"):
@@ -104,7 +140,7 @@ def test_the_command_says_where_and_what_instead(copy):
 
 
 def test_the_command_is_content_with_the_services_as_they_are(copy):
-    command = [Path(sys.executable).with_name("chassis"), "check"]
+    command = [CHASSIS, "check"]
     done = subprocess.run(
         command, cwd=copy / "services", capture_output=True, text=True, check=True
     )
@@ -121,7 +157,7 @@ def test_the_command_is_content_with_the_services_as_they_are(copy):
     ],
 )
 def test_the_command_answers_in_one_line(copy, arguments, code, said):
-    command = [Path(sys.executable).with_name("chassis"), "check", *arguments]
+    command = [CHASSIS, "check", *arguments]
     done = subprocess.run(command, cwd=copy, capture_output=True, text=True, check=False)
     assert (done.returncode, (done.stdout + done.stderr).count("\n")) == (code, 1)
     assert (done.stdout + done.stderr).startswith(said)
