@@ -11,6 +11,8 @@ WINDOW = 0.025
 """Seconds between two judgements."""
 MANY = 32
 """Requests that wait or are in work before anything is taken for overload."""
+QUIET = 16
+"""Requests up to which the time that one takes tells what is usual: more make each other slow."""
 GROWING = 1.25
 """How many times as many requests must come as are done. Clients that wait for their answers never
 send more than are done, however many they are."""
@@ -83,7 +85,7 @@ class Limit:
         elif self._grows_since == now:
             self._slowness.forget()
         self._slowness.overloaded = self.overloaded
-        self._slowness.calm = not self.overloaded and pending <= MANY
+        self._slowness.calm = not self.overloaded and pending <= QUIET
 
     def _suspect(self, pending: int, now: float) -> None:
         # Where even the fastest quarter is slow, no dependency hangs: everything does.
