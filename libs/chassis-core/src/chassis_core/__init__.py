@@ -2,7 +2,7 @@
 
 from chassis_core.app import Chassis, Shared, create_app, share, standard
 from chassis_core.compose import App, ComposeError, compose
-from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.concern import Concern, ConcernSettings, Fault, Layer
 from chassis_core.concerns.auth import (
     PUBLIC,
     SHARED,
@@ -45,6 +45,7 @@ __all__ = [
     "CurrentUser",
     "Event",
     "Events",
+    "Fault",
     "Idempotent",
     "IfMatch",
     "IfNoneMatch",

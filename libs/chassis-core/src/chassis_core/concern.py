@@ -16,6 +16,7 @@ from starlette.types import Scope
 Handler = Callable[[Request, Any], Awaitable[Response]]
 Lifespan = Callable[[], AbstractAsyncContextManager[Mapping[str, Any]]]
 Check = Callable[[], Awaitable[Mapping[str, str] | None]]
+Diagnose = Callable[[float], Awaitable[Sequence["Fault"]]]
 
 
 class Layer(IntEnum):
@@ -42,6 +43,22 @@ ADMIN_LAYERS = frozenset({Layer.REQUEST_ID, Layer.SECURITY_HEADERS, Layer.ERRORS
 """The layers that also wrap the admin routes: probes are never limited, shed or host-checked."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong, for whoever has to put it right. Neither text holds a secret.
+
+    Attributes:
+        what: what is wrong, and where.
+        fix: what to do about it. `<SERVICE>_` and `<service>` stand for the service's own prefix
+            and name.
+        warning: the service answers all the same.
+    """
+
+    what: str
+    fix: str
+    warning: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concern:
     """One production concern: its middleware, routes, error handlers, lifetime and readiness.
@@ -56,6 +73,9 @@ class Concern:
         ready: raises to say "not ready"; the exception's text is for operators. What it returns
             is shown beside its status.
         optional: a failing `ready` makes the service degraded, not unready.
+        diagnose: looks, for `chassis doctor`, at what the concern needs, and returns what is wrong
+            with it. It is called without the lifespan, changes nothing, and gives each thing that
+            it asks as many seconds as it is told. Without it `ready` is asked, within a lifespan.
         on_drain: called once when the process is told to stop, before the listener closes.
     """
 
@@ -67,6 +87,7 @@ class Concern:
     lifespan: Lifespan | None = None
     ready: Check | None = None
     optional: bool = False
+    diagnose: Diagnose | None = None
     on_drain: Callable[[], None] | None = None
 
 

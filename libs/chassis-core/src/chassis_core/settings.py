@@ -47,7 +47,16 @@ _SERVICE_LINK = re.compile(
 
 
 class InvalidSettings(SystemExit):
-    """A setting is wrong: the text names the variable and the rule, never the value."""
+    """A setting is wrong: the text names the variable and the rule, never the value.
+
+    Args:
+        text: all of it, in a line.
+        rules: the rules that are broken one by one, where there may be several.
+    """
+
+    def __init__(self, text: str, rules: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.rules = tuple(rules) or (text,)
 
 
 class ServerSettings(ConcernSettings):
@@ -174,7 +183,8 @@ class ServiceSettings(BaseSettings):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise InvalidSettings(_explain(type(self), error)) from None
+            rules = _broken(type(self), error)
+            raise InvalidSettings(f"invalid settings: {'; '.join(rules)}", rules) from None
 
 
 def prefix_of(settings: type[BaseSettings]) -> str:
@@ -201,7 +211,7 @@ def _hint(prefix: str, name: str, names: Iterable[str]) -> str:
     return f"; did you mean {prefix}{close[0]}?" if close else ""
 
 
-def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
+def _broken(settings: type[BaseSettings], error: ValidationError) -> list[str]:
     prefix = prefix_of(settings)
     rules = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
@@ -214,7 +224,7 @@ def _explain(settings: type[BaseSettings], error: ValidationError) -> str:
             rules.append(f"unknown setting {name}{_sibling(settings, prefix, path)}")
         else:
             rules.append(f"{name}: {problem['msg']}")
-    return "invalid settings: " + "; ".join(rules)
+    return rules
 
 
 def _sibling(settings: type[BaseSettings], prefix: str, path: list[str]) -> str:

@@ -92,7 +92,7 @@ def test_a_concern_of_no_such_name_is_refused(chassis):
     assert "no standard concern is called everything" in done.stderr
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "doctor"])
 def test_what_runs_in_a_container_needs_no_test_kit(chassis, command):
     done = chassis(command, "nothing-of-this-name", without="chassis_core.testing")
     assert "no service 'nothing-of-this-name' is installed" in done.stderr

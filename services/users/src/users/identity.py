@@ -50,4 +50,4 @@ def identity(
         async with ring.following():
             yield {"identity": made}
 
-    return Concern(name="identity", lifespan=lifespan, ready=ring.ready)
+    return Concern(name="identity", lifespan=lifespan, ready=ring.ready, diagnose=ring.diagnose)

@@ -14,7 +14,7 @@ from chassis_core.testing import running
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from pydantic import SecretStr
-from sqlalchemy import delete, update
+from sqlalchemy import delete, text, update
 from users.keys import KeyRing, Vault, rotate
 from users.main import app
 from users.models import KeyState, SigningKey
@@ -109,6 +109,28 @@ async def test_a_wrong_encryption_key_stops_the_start_and_names_the_variable(rin
     with pytest.raises(InvalidSettings, match="USERS_KEYS__ENCRYPTION_KEY does not open"):
         async with running(app(other)):
             pass
+
+
+async def test_the_doctor_is_told_of_a_wrong_encryption_key_and_changes_nothing(
+    ring, settings, database, by_state
+):
+    before = {s: [k.kid for k in ks] for s, ks in (await by_state()).items()}
+    assert await ring.diagnose(5) == []
+    other = KeyRing(sealed_with(settings, Fernet.generate_key()), database)
+    [fault] = await other.diagnose(5)
+    assert fault.what.startswith("USERS_KEYS__ENCRYPTION_KEY does not open signing key")
+    assert fault.fix == "set the one it was sealed with"
+    assert {s: [k.kid for k in ks] for s, ks in (await by_state()).items()} == before
+
+
+async def test_the_doctor_makes_no_first_keys_and_leaves_the_database_to_its_own_concern(
+    settings, database, by_state
+):
+    assert await KeyRing(settings, database).diagnose(5) == []
+    assert all(keys == [] for keys in (await by_state()).values())
+    async with database.session() as session:
+        await session.execute(text("DROP TABLE signing_keys"))
+    assert await KeyRing(settings, database).diagnose(5) == []
 
 
 async def test_the_encryption_key_can_be_replaced_while_both_are_given(ring, settings, database):

@@ -3,6 +3,7 @@
 import typer
 
 from chassis_core.cli.check import check
+from chassis_core.cli.doctor import doctor
 from chassis_core.cli.explain import explain
 from chassis_core.cli.migrate import migrate
 from chassis_core.cli.new import new
@@ -16,6 +17,7 @@ app.command()(migrate)
 app.add_typer(new, name="new")
 app.command()(check)
 app.command()(verify)
+app.command()(doctor)
 app.command()(upgrade)
 app.command()(explain)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 import orjson
-from chassis_core import InvalidSettings, get_logger
+from chassis_core import Fault, InvalidSettings, get_logger
 from chassis_core.concerns.auth import Key, KeysUnavailable
 from chassis_core.concerns.database import Database
 from chassis_core.problem import Problem, Unavailable
@@ -105,6 +105,21 @@ class KeyRing:
     async def ready(self) -> None:
         """Raise unless this process can sign."""
         self.signer()
+
+    async def diagnose(self, within: float) -> Sequence[Fault]:
+        """Return what is wrong with the keys; of the database, its own concern tells."""
+        try:
+            async with asyncio.timeout(within):
+                keys = await self._stored()
+        except (TimeoutError, SQLAlchemyError, OSError):
+            return []
+        try:
+            if keys:
+                self._key_set(keys)
+        except InvalidSettings as error:
+            what, _, fix = str(error).partition("; ")
+            return [Fault(what, fix)]
+        return []
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

@@ -3,12 +3,14 @@
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import httpx2
 from prometheus_client import CollectorRegistry
 
 from chassis_core.concern import Concern
+from chassis_core.concerns.auth.diagnosis import diagnose
 from chassis_core.concerns.auth.jwks import Jwks
 from chassis_core.concerns.auth.keys import KeySource
 from chassis_core.concerns.auth.settings import AuthSettings
@@ -51,7 +53,12 @@ def auth(
         async with jwks.running() if jwks else nullcontext():
             yield {"auth": verifier}
 
-    return Concern(name="auth", lifespan=lifespan, ready=jwks.ready if jwks else None)
+    return Concern(
+        name="auth",
+        lifespan=lifespan,
+        ready=jwks.ready if jwks else None,
+        diagnose=None if keys else partial(diagnose, settings, transport),
+    )
 
 
 def _source(

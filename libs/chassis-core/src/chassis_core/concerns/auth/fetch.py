@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 
 import httpx2
 
@@ -25,10 +26,17 @@ class FetchFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What a fetch gave: the body, and the seconds for which the server calls it fresh."""
+    """What a fetch gave.
+
+    Attributes:
+        body: the key set.
+        max_age: seconds for which the server calls it fresh.
+        clock: the server's time, in seconds since 1970; None from a cache, and where it tells none.
+    """
 
     body: bytes
     max_age: float | None
+    clock: float | None = None
 
 
 def jwks_client(transport: httpx2.AsyncBaseTransport | None) -> httpx2.AsyncClient:
@@ -69,4 +77,13 @@ async def _fetch(client: httpx2.AsyncClient, settings: AuthSettings) -> Fetched:
             if len(body) > limit:
                 raise FetchFailed("size")
     fresh = _MAX_AGE.search(response.headers.get("cache-control", ""))
-    return Fetched(bytes(body), float(fresh[1]) if fresh else None)
+    return Fetched(bytes(body), float(fresh[1]) if fresh else None, _clock(response.headers))
+
+
+def _clock(headers: httpx2.Headers) -> float | None:
+    if "age" in headers:
+        return None
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis_core.concern import Concern
 from chassis_core.concerns.clients.client import ServiceClient
+from chassis_core.concerns.clients.diagnosis import diagnose
 from chassis_core.concerns.clients.metrics import ClientMetrics
 from chassis_core.concerns.clients.settings import ClientSettings
 
@@ -53,4 +55,5 @@ def clients(
                 stack.push_async_callback(each.aclose)
             yield {"clients": opened}
 
-    return Concern(name="clients", lifespan=lifespan)
+    looks = partial(diagnose, settings, transport) if settings else None
+    return Concern(name="clients", lifespan=lifespan, diagnose=looks)

@@ -105,7 +105,7 @@ class OwnToken:
 
     async def _load(self) -> str:
         try:
-            response = await self._send(self._request(), self._settings.timeout)
+            response = await self._send(token_request(self._settings), self._settings.timeout)
             answer = TokenAnswer.model_validate_json(response.content)
         except ValidationError as error:
             raise without_token(self._name) from error
@@ -117,17 +117,18 @@ class OwnToken:
         self._value = f"Bearer {answer.access_token}"
         return self._value
 
-    def _request(self) -> httpx2.Request:
-        settings = self._settings
-        secret = settings.client_secret or SecretStr("")
-        pair = f"{quote_plus(settings.client_id or '')}:{quote_plus(secret.get_secret_value())}"
-        form = {"grant_type": "client_credentials"}
-        if settings.scope is not None:
-            form["scope"] = settings.scope
-        basic = b64encode(pair.encode()).decode()
-        return httpx2.Request(
-            "POST",
-            settings.token_url or "",
-            data=form,
-            headers={"Authorization": f"Basic {basic}"},
-        )
+
+def token_request(settings: ClientSettings) -> httpx2.Request:
+    """Return the request for a token by client credentials."""
+    secret = settings.client_secret or SecretStr("")
+    pair = f"{quote_plus(settings.client_id or '')}:{quote_plus(secret.get_secret_value())}"
+    form = {"grant_type": "client_credentials"}
+    if settings.scope is not None:
+        form["scope"] = settings.scope
+    basic = b64encode(pair.encode()).decode()
+    return httpx2.Request(
+        "POST",
+        settings.token_url or "",
+        data=form,
+        headers={"Authorization": f"Basic {basic}"},
+    )

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis_core.concern import Concern
+from chassis_core.concerns.database.diagnosis import diagnose
 from chassis_core.concerns.database.engine import Database
 from chassis_core.concerns.database.errors import handlers
 from chassis_core.concerns.database.schema import Gate
@@ -68,4 +70,10 @@ def database(
     async def ready() -> None:
         await opened.ping(check)
 
-    return Concern(name="database", error_handlers=handlers(), lifespan=lifespan, ready=ready)
+    return Concern(
+        name="database",
+        error_handlers=handlers(),
+        lifespan=lifespan,
+        ready=ready,
+        diagnose=partial(diagnose, settings, migrations),
+    )

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from chassis_core.concern import Concern
 from chassis_core.concerns.redis.client import Redis
+from chassis_core.concerns.redis.diagnosis import diagnose
 from chassis_core.concerns.redis.settings import RedisSettings
 
 
@@ -26,4 +28,5 @@ def redis(settings: RedisSettings, *, store: Redis | None = None) -> Concern:
         lifespan=lifespan,
         ready=None if store.client is None else store.ping,
         optional=True,
+        diagnose=None if store.client is None else partial(diagnose, settings),
     )

@@ -8,8 +8,14 @@ from opentelemetry.sdk.trace import TracerProvider
 from starlette.middleware import Middleware
 
 from chassis_core.concern import Concern, Layer, Service
+from chassis_core.concerns.tracing.diagnosis import diagnose
 from chassis_core.concerns.tracing.middleware import TracingMiddleware
-from chassis_core.concerns.tracing.provider import TracingSettings, shut_down, tracer_provider
+from chassis_core.concerns.tracing.provider import (
+    TracingSettings,
+    endpoint,
+    shut_down,
+    tracer_provider,
+)
 from chassis_core.concerns.tracing.w3c import extract
 
 __all__ = ["TracingMiddleware", "TracingSettings", "extract", "tracer_provider", "tracing"]
@@ -27,4 +33,9 @@ def tracing(settings: TracingSettings, *, provider: TracerProvider | None = None
             await shut_down(provider, settings.flush_timeout)
 
     layer = Middleware(TracingMiddleware, tracer=provider.get_tracer("chassis-core"))
-    return Concern(name="tracing", middleware={Layer.TRACING: layer}, lifespan=lifespan)
+    return Concern(
+        name="tracing",
+        middleware={Layer.TRACING: layer},
+        lifespan=lifespan,
+        diagnose=diagnose if endpoint() else None,
+    )

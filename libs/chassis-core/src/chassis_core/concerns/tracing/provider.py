@@ -41,8 +41,8 @@ def tracer_provider(
     # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES belong to operators: they win over the code.
     resource = own.merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    if (exporter := _exporter()) is not None:
-        counted = CountedExporter(exporter, registry or CollectorRegistry())
+    if (sender := exporter()) is not None:
+        counted = CountedExporter(sender, registry or CollectorRegistry())
         provider.add_span_processor(CountedProcessor(counted))
     return provider
 
@@ -95,16 +95,27 @@ class CountedProcessor(BatchSpanProcessor):
         super().on_end(span)
 
 
-def _exporter() -> SpanExporter | None:
-    if os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none" or not _first("ENDPOINT"):
+def endpoint() -> str:
+    """Return where spans go, as the variable has it; "" if they go nowhere."""
+    off = os.environ.get("OTEL_TRACES_EXPORTER", "otlp") == "none"
+    return "" if off else _first("ENDPOINT")
+
+
+def exporter(timeout: int | None = None) -> SpanExporter | None:
+    """Return what sends spans to the collector, None if they go nowhere.
+
+    Args:
+        timeout: seconds that a batch may take; OTEL_EXPORTER_OTLP_TIMEOUT unless given.
+    """
+    if not endpoint():
         return None
     if _first("PROTOCOL") == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc import trace_exporter as grpc
 
-        return grpc.OTLPSpanExporter()
+        return grpc.OTLPSpanExporter(timeout=timeout)
     from opentelemetry.exporter.otlp.proto.http import trace_exporter as http
 
-    return http.OTLPSpanExporter()
+    return http.OTLPSpanExporter(timeout=timeout)
 
 
 def _first(what: str) -> str:
