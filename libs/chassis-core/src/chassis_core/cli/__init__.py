@@ -7,6 +7,7 @@ from chassis_core.cli.doctor import doctor
 from chassis_core.cli.explain import explain
 from chassis_core.cli.migrate import migrate
 from chassis_core.cli.new import new
+from chassis_core.cli.nfr import nfr
 from chassis_core.cli.serve import serve
 from chassis_core.cli.upgrade import upgrade
 from chassis_core.cli.verify import verify
@@ -20,6 +21,7 @@ app.command()(verify)
 app.command()(doctor)
 app.command()(upgrade)
 app.command()(explain)
+app.command()(nfr)
 
 
 def main() -> None:

@@ -5,10 +5,10 @@ A table stands between `<!-- chassis explain --write: NAME -->` and `<!-- end --
 
 import inspect
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from chassis_core.cli.explained import paths, platform, terms
+from chassis_core.cli.explained import attributes, paths, platform, terms
 from chassis_core.cli.explained.page import Row
 from chassis_core.cli.explained.settings import all_settings
 from chassis_core.contract import Member, load
@@ -16,6 +16,7 @@ from chassis_core.contract import Member, load
 FILES = (
     "AGENTS.md",
     "docs/contract.md",
+    "docs/nfr.md",
     "docs/promises.md",
     "docs/rules.md",
     "docs/settings.md",
@@ -40,6 +41,7 @@ def current(root: Path, name: str) -> str:
         "rules": lambda: _table(terms.rows(terms.rules().values())),
         "promises": lambda: _table(terms.rows(terms.promises().values())),
         "settings": _settings,
+        "attributes": lambda: _sections(attributes.groups()),
     }
     return _PART.sub(lambda part: f"{part[1]}\n{tables[part[2]]()}\n\n{part[3]}", _text(root, name))
 
@@ -75,6 +77,10 @@ def _settings() -> str:
         }
         section = one.path[0] if len(one.path) > 1 else "the service"
         sections.setdefault(section, []).append(row)
+    return _sections(sections)
+
+
+def _sections(sections: Mapping[str, Iterable[Row]]) -> str:
     return "\n\n".join(f"## {name}\n\n{_table(rows)}" for name, rows in sections.items())
 
 
