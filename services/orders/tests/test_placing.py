@@ -89,10 +89,11 @@ async def test_the_limit_is_the_settings_if_they_have_one(customer, settings, us
 
 
 async def test_one_customer_cannot_place_orders_without_end_and_others_still_can(ann, bob):
-    answers = [await ann.place() for _ in range(31)]
-    assert [answer.status_code for answer in answers].count(429) >= 1
-    assert answers[-1].status_code == 429
-    assert int(answers[-1].headers["retry-after"]) >= 1
+    for _ in range(60):  # more than the 30, for one more may be placed every two seconds
+        if (answer := await ann.place()).status_code != 201:
+            break
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) >= 1
     assert (await bob.place()).status_code == 201
 
 

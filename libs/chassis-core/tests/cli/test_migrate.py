@@ -62,7 +62,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def migrate(*arguments: str) -> Result:
-    return CliRunner().invoke(app, ["migrate", *arguments])
+    return CliRunner().invoke(app, ["migrate", *arguments], catch_exceptions=False)
 
 
 def test_a_service_goes_from_models_to_a_migrated_database_and_back(shelf: Path) -> None:

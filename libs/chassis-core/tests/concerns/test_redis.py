@@ -87,14 +87,15 @@ def test_a_loop_that_is_late_itself_does_not_take_redis_for_down(
     own_redis: RedisServer, run: Any
 ) -> None:
     async def ask() -> list[Any]:
-        store = Redis(RedisSettings(url=own_redis.url, timeout=0.1))  # type: ignore[arg-type]
+        store = Redis(RedisSettings(url=own_redis.url, timeout=1))  # type: ignore[arg-type]
         await store.open()
+        await asyncio.gather(*(store.execute("ECHO", str(n)) for n in range(8)))  # they connect
+        own_redis.pause()
         asked = [asyncio.create_task(store.execute("ECHO", str(n))) for n in range(8)]
-        for _ in range(3):  # turns in which they are sent
+        for _ in range(10):  # turns in which they are sent
             await asyncio.sleep(0)
-        for _ in range(3):
-            time.sleep(0.2)  # noqa: ASYNC251 - a handler that holds the loop
-            await asyncio.sleep(0)
+        own_redis.resume()
+        time.sleep(1.2)  # noqa: ASYNC251 - a handler holds the loop while Redis answers
         answers = await asyncio.gather(*asked, return_exceptions=True)
         await store.aclose()
         return [*answers, store.down]
