@@ -1,7 +1,7 @@
 """The limit in overload: judged on a clock of its own, window by window."""
 
 import pytest
-from chassis_core.concerns.load.limit import CALM, FOR, LEAST, WINDOW, Limit
+from chassis_core.concerns.load.limit import CALM, FOR, LEAST, TRY, WINDOW, Limit
 from chassis_core.concerns.load.storm import LASTS, LONGEST_HOLD
 
 USUAL = 0.002
@@ -111,6 +111,18 @@ def test_requests_that_make_each_other_slow_stay_few(judged):
     for _ in range(400):
         judged.window(came=30, done=10, shed=20, slowness=judged.limit.now)
     assert judged.limit.now == pytest.approx(3, rel=0.2)
+
+
+def test_one_more_that_would_make_all_too_slow_is_only_tried_now_and_then(judged):
+    overload(judged)
+    judged.pending = 0
+    limits = []
+    for _ in range(int(6 * TRY / WINDOW)):
+        judged.window(came=30, done=10, shed=20, slowness=0.9 * int(judged.limit.now))
+        limits.append(int(judged.limit.now))
+    settled = limits[limits.index(3) :]
+    assert max(settled) == 4
+    assert 0 < settled.count(4) < len(settled) / 20
 
 
 def test_what_is_as_slow_with_next_to_nothing_in_work_is_not_made_slow_by_its_number(judged):

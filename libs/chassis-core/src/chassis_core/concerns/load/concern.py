@@ -20,8 +20,8 @@ class LoadSettings(ConcernSettings):
     4 s of it, after which a caller has mostly gone. Long streams count, so raise it for those."""
     max_slowdown: float = Field(1.5, gt=1)
     """How many times as long as usual a request may take while more come than can be done. What
-    would make it longer is refused, so that what was taken is answered about as fast as ever: with
-    handlers that hold the core p99 is twice that. Nearer to 1 the core idles between two."""
+    would make it longer is refused, so that what was taken is answered about as fast as ever: under
+    2 a handler that never awaits has the core for itself. Nearer to 1 noise alone is too slow."""
     retry_after: int = Field(1, ge=1)
     """Seconds that a refused caller is told to wait: a queue that size drains in a few."""
 

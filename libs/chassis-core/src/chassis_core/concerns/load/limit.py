@@ -11,7 +11,7 @@ WINDOW = 0.025
 """Seconds between two judgements."""
 MANY = 32
 """Requests that wait or are in work before anything is taken for overload."""
-QUIET = 16
+QUIET = 8
 """Requests up to which the time that one takes tells what is usual: more make each other slow."""
 GROWING = 1.25
 """How many times as many requests must come as are done. Clients that wait for their answers never
@@ -22,6 +22,8 @@ LEAST = 1.0
 """Requests in work that do not wait for each other."""
 STUCK = 0.5
 """Seconds of being too slow with so few after which others are to blame for that."""
+TRY = 4.0
+"""Seconds after which one more is tried that might make all too slow."""
 CALM = 1.0
 """Seconds without a refusal after which the overload is over."""
 
@@ -61,7 +63,7 @@ class Limit:
         self._clock = clock
         self._slowness = Slowness()
         self._storm = Storm(clock())
-        self._grows_since = self._shed_at = self._stuck_since = clock()
+        self._grows_since = self._shed_at = self._stuck_since = self._tried_at = clock()
 
     @property
     def hold(self) -> float:
@@ -107,8 +109,18 @@ class Limit:
                 self._stuck_since = now
             elif now - self._stuck_since >= STUCK:
                 self._slowness.is_usual(slow)
-                slow, self._stuck_since = 1.0, now
-            self._set(self.now * min(1.1, max(0.9, self._slowdown / slow)))
+                slow, self._stuck_since, self._tried_at = 1.0, now, 0.0
+            self._step(slow, now)
+
+    def _step(self, slow: float, now: float) -> None:
+        if slow > self._slowdown:
+            self._set(self.now * max(0.9, self._slowdown / slow))
+        elif slow * int(self.now * 1.1) / int(self.now) <= self._slowdown:
+            self._set(self.now * 1.1)
+        elif now - self._tried_at >= TRY:
+            # One more would make all that much slower if they wait for each other; perhaps not.
+            self._tried_at = now
+            self._set(int(self.now) + 1)
 
     def _set(self, limit: float) -> None:
         self.now = min(self._most, max(LEAST, limit))
