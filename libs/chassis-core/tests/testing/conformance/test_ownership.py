@@ -9,8 +9,8 @@ from chassis_core import PUBLIC, SHARED, App, CurrentUser, create_app
 from chassis_core.problem import Conflict, NotFound, responses
 from chassis_core.testing.conformance import PROMISES, Verdict, ask, examining
 from fastapi import APIRouter
+from library import Book, Books, Settings, library
 from pydantic import BaseModel, Field, model_validator
-from shelf import Book, Books, Settings, shelf
 
 (APART,) = [promise for promise in PROMISES if promise.name == "callers-are-kept-apart"]
 ITEM = "/v1/books/{book_id}"
@@ -22,7 +22,7 @@ async def asked(make: Callable[[], App]) -> Verdict:
 
 
 async def test_who_keeps_callers_apart_is_believed():
-    verdict = await asked(shelf())
+    verdict = await asked(library())
     assert (verdict.outcome, verdict.text) == ("kept", "")
 
 
@@ -36,7 +36,7 @@ async def test_who_keeps_callers_apart_is_believed():
     ],
 )
 async def test_a_route_that_forgets_the_owner_is_named(forgetful: str, told: str):
-    verdict = await asked(shelf(forgetful=forgetful))
+    verdict = await asked(library(forgetful=forgetful))
     assert verdict.outcome == "broken"
     assert verdict.text.startswith(told)
     assert verdict.text.endswith("or say openapi_extra=SHARED if it is for all")
@@ -44,7 +44,7 @@ async def test_a_route_that_forgets_the_owner_is_named(forgetful: str, told: str
 
 @pytest.mark.parametrize("route", ["list", "read", "change"])
 async def test_a_route_that_says_that_it_is_shared_is_left_alone(route: str):
-    verdict = await asked(shelf(forgetful=route, marks={route: SHARED}))
+    verdict = await asked(library(forgetful=route, marks={route: SHARED}))
     assert (verdict.outcome, verdict.text) == ("kept", "")
 
 
@@ -55,12 +55,12 @@ def shows_a_cover(router: APIRouter, books: Books) -> None:
 
 
 async def test_a_route_that_anyone_may_call_is_left_alone():
-    verdict = await asked(shelf(more=shows_a_cover))
+    verdict = await asked(library(more=shows_a_cover))
     assert (verdict.outcome, verdict.text) == ("kept", "")
 
 
 async def test_a_mark_on_one_route_excuses_no_other():
-    verdict = await asked(shelf(forgetful="change", marks={"read": SHARED, "list": SHARED}))
+    verdict = await asked(library(forgetful="change", marks={"read": SHARED, "list": SHARED}))
     assert (verdict.outcome, verdict.text[:3]) == ("broken", "PUT")
 
 
@@ -81,13 +81,13 @@ class Exemplary(Particular):
 
 
 async def test_a_body_that_cannot_be_made_up_is_said_not_passed_over():
-    verdict = await asked(shelf(body=Odd))
+    verdict = await asked(library(body=Odd))
     assert verdict.outcome == "does not apply"
     assert "POST /v1/books: body.title is a text for which none was found; give" in verdict.text
 
 
 async def test_a_body_that_is_refused_is_said_and_an_example_mends_it():
-    refused, mended = await asked(shelf(body=Particular)), await asked(shelf(body=Exemplary))
+    refused, mended = await asked(library(body=Particular)), await asked(library(body=Exemplary))
     assert refused.outcome == "does not apply"
     assert "POST /v1/books answers a body that was made up 422, not 201" in refused.text
     assert (mended.outcome, mended.text) == ("kept", "")
@@ -113,7 +113,7 @@ def finds_nothing(router: APIRouter, _: Books) -> None:
     ],
 )
 async def test_a_route_whose_answer_says_nothing_is_named(more: Any, told: str):
-    verdict = await asked(shelf(more=more))
+    verdict = await asked(library(more=more))
     assert (verdict.outcome, verdict.text) == ("does not apply", f"not all could be asked: {told}")
 
 
@@ -126,7 +126,7 @@ def tells_of_what_it_refuses(router: APIRouter, books: Books) -> None:
 
 
 async def test_a_refusal_that_tells_what_is_there_is_one_too():
-    verdict = await asked(shelf(more=tells_of_what_it_refuses))
+    verdict = await asked(library(more=tells_of_what_it_refuses))
     assert verdict.outcome == "broken"
     assert verdict.text.startswith(f"POST {ITEM}/lend of what another caller made is answered 409")
 
@@ -137,7 +137,7 @@ def looks_for_what_nobody_made(router: APIRouter, _: Books) -> None:
 
 
 async def test_a_route_for_what_no_route_makes_is_named():
-    verdict = await asked(shelf(more=looks_for_what_nobody_made))
+    verdict = await asked(library(more=looks_for_what_nobody_made))
     assert verdict.outcome == "does not apply"
     assert "GET /v1/books/of/{author} is for what no POST makes" in verdict.text
 
@@ -191,7 +191,7 @@ async def test_a_search_that_finds_what_another_made_is_named():
 
 
 async def test_what_is_made_within_a_thing_is_asked_about_within_it():
-    kept, broken = await asked(shelf(more=pages(False))), await asked(shelf(more=pages(True)))
+    kept, broken = await asked(library(more=pages(False))), await asked(library(more=pages(True)))
     assert (kept.outcome, kept.text) == ("kept", "")
     assert broken.outcome == "broken"
     assert broken.text.startswith(f"GET {ITEM}/pages/{{page}} of what another caller made is")

@@ -12,13 +12,13 @@ from pydantic_settings import SettingsConfigDict
 
 
 class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="SHELF_")
+    model_config = SettingsConfigDict(env_prefix="LIBRARY_")
 
-    name: str = "shelf"
+    name: str = "library"
     auth: AuthSettings = AuthSettings(
         mode="jwks",
         issuer="http://127.0.0.1:1",
-        audience="shelf",
+        audience="library",
         jwks_url="http://127.0.0.1:1/.well-known/jwks.json",
     )
 
@@ -45,7 +45,7 @@ class Books(dict[int, tuple[str, dict[str, Any]]]):
         return book
 
 
-def shelf(
+def library(
     *,
     forgetful: str = "",
     marks: Mapping[str, dict[str, Any]] | None = None,
