@@ -19,7 +19,7 @@ import uvloop
 from dev.collector import Collector
 
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate, percentile
+from bench.visitor import Answer, Visitor, at_rate, p99
 
 QUEUE, BATCH = 512, 128
 """Spans that an instance keeps, and sends at once."""
@@ -41,24 +41,19 @@ async def main(options: argparse.Namespace) -> int:
             for name, url in _collectors(stack).items()
         }
         found = await _load(instances, options)
-    usual = max(_p99(found[name]) for name in ("up", "up too"))
+    usual = max(p99(found[name].answers) for name in ("up", "up too"))
     held = []
-    for name, each in found.items():
-        answers, grown, spans = each
+    for name, (answers, grown, spans) in found.items():
         failed = sum(answer.status != 200 for answer in answers)
-        p99 = _p99(each)
-        print(f"{name:8} {len(answers)} requests, {failed} failed, p99 {p99:.1f} ms", end="")
-        print(f" ({p99 / usual - 1:+.1%}), {grown / 1e6:+.1f} MB, spans {dict(spans)}")
+        slow = p99(answers)
+        print(f"{name:8} {len(answers)} requests, {failed} failed, p99 {slow:.1f} ms", end="")
+        print(f" ({slow / usual - 1:+.1%}), {grown / 1e6:+.1f} MB, spans {dict(spans)}")
         lost = spans["dropped"] + spans["failed"]
         counted = lost == 0 if name.startswith("up") else lost >= len(answers) - QUEUE - BATCH
         more = (grown - found["up"].grown) / 1e6
-        small = p99 <= usual * options.p99 and more <= options.grown
+        small = slow <= usual * options.p99 and more <= options.grown
         held += [not failed, counted, small]
     return 0 if all(held) else 1
-
-
-def _p99(found: Found) -> float:
-    return percentile([answer.seconds for answer in found.answers], 0.99)
 
 
 def _collectors(stack: AsyncExitStack) -> dict[str, str]:

@@ -19,7 +19,7 @@ import uvloop
 from chassis_core.concerns.load import LoadSettings
 
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate, in_turn, percentile
+from bench.visitor import Answer, Visitor, at_rate, in_turn, p99, percentile
 
 PATHS = {"core": "/busy/5", "small": "/busy/2", "pool": "/pool"}
 SLOWER = 3
@@ -96,8 +96,8 @@ def _held(seen: Seen, slack: float) -> bool:
     taken, refused = _with(200, seen.flood), _with(503, seen.flood)
     held = {
         "goodput": seen.goodput() >= 0.8 / slack,
-        "what is taken is fast": _p99(taken) <= SLOWER * slack * _p99(seen.usual),
-        "refusals are fast": _p99(refused) <= 50 * slack,
+        "what is taken is fast": p99(taken) <= SLOWER * slack * p99(seen.usual),
+        "refusals are fast": p99(refused) <= 50 * slack,
         "refusals say when": all(b"retry-after" in answer.head for answer in refused),
         "nothing else": len(taken) + len(refused) == len(seen.flood),
         "probes": not _failed(seen.probes),
@@ -110,13 +110,8 @@ def _held(seen: Seen, slack: float) -> bool:
 
 
 def _times(answers: Sequence[Answer]) -> str:
-    seconds = [answer.seconds for answer in answers]
-    middle, slow = percentile(seconds, 0.5), percentile(seconds, 0.99)
-    return f"{middle:8.1f} ms, p99 {slow:.1f} ms, of {len(answers)}"
-
-
-def _p99(answers: Sequence[Answer]) -> float:
-    return percentile([answer.seconds for answer in answers], 0.99)
+    middle = percentile([answer.seconds for answer in answers], 0.5)
+    return f"{middle:8.1f} ms, p99 {p99(answers):.1f} ms, of {len(answers)}"
 
 
 def _with(status: int, answers: Sequence[Answer]) -> Sequence[Answer]:

@@ -16,7 +16,7 @@ from itertools import cycle
 import uvloop
 
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate, percentile
+from bench.visitor import Answer, Visitor, at_rate, p99, percentile
 
 HOST = b"Host: 127.0.0.1\r\n"
 SLOW = {
@@ -55,7 +55,7 @@ async def main(options: argparse.Namespace) -> int:
     )
     print(f"good requests     {len(answers):6}, {failed} failed, in {took:.0f} s")
     print(f"p50, p99          {percentile([a.seconds for a in answers], 0.5):6.1f} ", end="")
-    print(f"{percentile([a.seconds for a in answers], 0.99):.1f} ms")
+    print(f"{p99(answers):.1f} ms")
     shed = {
         name: int(count) for name, count in samples.items() if "load_shed_requests_total" in name
     }

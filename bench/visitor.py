@@ -141,3 +141,8 @@ def percentile(seconds: Sequence[float], share: float) -> float:
     """Return the milliseconds that this share of the values does not pass."""
     ranked = sorted(seconds)
     return ranked[min(len(ranked) - 1, int(len(ranked) * share))] * 1000 if ranked else 0.0
+
+
+def p99(answers: Sequence[Answer]) -> float:
+    """Return the milliseconds that 99 of 100 answers do not pass."""
+    return percentile([answer.seconds for answer in answers], 0.99)

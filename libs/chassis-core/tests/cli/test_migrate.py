@@ -1,5 +1,3 @@
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,31 +5,12 @@ from chassis_core.cli import app
 from typer.testing import CliRunner, Result
 
 FILES = {
-    "shelf-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: shelf\nVersion: 1.0\n",
-    "shelf-1.0.dist-info/entry_points.txt": "[chassis.services]\nshelf = shelf.main:app\n",
-    "shelf/__init__.py": "",
     "shelf/main.py": """
 from chassis_core import create_app
 from shelf.settings import Settings
 
 def app():
     return create_app(Settings())
-""",
-    "shelf/settings.py": """
-from chassis_core import ServiceSettings
-from pydantic_settings import SettingsConfigDict
-
-class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="SHELF_")
-    name: str = "shelf"
-""",
-    "shelf/migrations/env.py": """
-from chassis_core.migrations import run
-from sqlalchemy import Column, Integer, MetaData, Table
-
-metadata = MetaData()
-Table("books", metadata, Column("id", Integer, primary_key=True))
-run(metadata)
 """,
     "shelf/migrations/script.py.mako": """revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
@@ -48,17 +27,9 @@ def downgrade():
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def shelf(install) -> Path:
     """An installed service with models and no migration yet."""
-    for name, content in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
-    (tmp_path / "shelf/migrations/versions").mkdir()
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("SHELF_DATABASE__URL", f"sqlite:///{tmp_path}/data/shelf.db")
-    yield tmp_path
-    for name in [name for name in sys.modules if name.partition(".")[0] == "shelf"]:
-        del sys.modules[name]
+    return install("shelf", FILES, table="books")
 
 
 def migrate(*arguments: str) -> Result:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chassis_core.cli.services import Host, ServiceName
+
 if TYPE_CHECKING:
     from chassis_core.cli.examined import Examined
 
@@ -21,13 +23,9 @@ _LONGEST = 15
 
 
 def doctor(
-    service: Annotated[
-        str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
-    ],
+    service: ServiceName,
     *,
-    host: Annotated[
-        str | None, typer.Option(envvar="CHASSIS_HOST", help="Address of both listeners.")
-    ] = None,
+    host: Host = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for each thing that is asked.")
     ] = 2.0,

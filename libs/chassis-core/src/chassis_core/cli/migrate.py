@@ -10,14 +10,12 @@ from alembic.util.exc import CommandError
 from sqlalchemy.exc import DBAPIError
 
 from chassis_core import migrations
-from chassis_core.cli.services import create
+from chassis_core.cli.services import ServiceName, create
 from chassis_core.concerns.database import DatabaseSettings
 
 
 def migrate(
-    service: Annotated[
-        str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
-    ],
+    service: ServiceName,
     *,
     to: Annotated[str, typer.Option(help="The revision to migrate up to.")] = "head",
     down: Annotated[str, typer.Option(help="Migrate down to this revision instead.")] = "",

@@ -4,19 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from chassis_core.cli.services import create
+from chassis_core.cli.services import Host, ServiceName, create
 from chassis_core.server import serve as serve_app
 from chassis_core.settings import ServerSettings
 
 
 def serve(
-    service: Annotated[
-        str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
-    ],
+    service: ServiceName,
     *,
-    host: Annotated[
-        str | None, typer.Option(envvar="CHASSIS_HOST", help="Address of both listeners.")
-    ] = None,
+    host: Host = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Port of the public listener.")
     ] = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chassis_core.cli.services import ServiceName
 from chassis_core.installed import factory
 
 if TYPE_CHECKING:
@@ -15,9 +16,7 @@ _MARKS = {"kept": "✓", "broken": "✗", "does not apply": "\N{EN DASH}"}
 
 
 def verify(
-    service: Annotated[
-        str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
-    ],
+    service: ServiceName,
     *,
     replaces: Annotated[
         list[str] | None, typer.Option(help="A standard concern that it replaces on purpose.")

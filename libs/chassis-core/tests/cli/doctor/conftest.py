@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
@@ -17,9 +16,6 @@ from chassis_core.testing.servers.process import free_port
 from typer.testing import CliRunner
 
 FILES = {
-    "ward-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: ward\nVersion: 1.0\n",
-    "ward-1.0.dist-info/entry_points.txt": "[chassis.services]\nward = ward.main:app\n",
-    "ward/__init__.py": "",
     "ward/main.py": """
 from chassis_core import Concern, create_app
 from ward.settings import Settings
@@ -28,22 +24,6 @@ concerns = []
 
 def app():
     return create_app(Settings(), concerns=[Concern(**each) for each in concerns])
-""",
-    "ward/settings.py": """
-from chassis_core import ServiceSettings
-from pydantic_settings import SettingsConfigDict
-
-class Settings(ServiceSettings):
-    model_config = SettingsConfigDict(env_prefix="WARD_")
-    name: str = "ward"
-""",
-    "ward/migrations/env.py": """
-from chassis_core.migrations import run
-from sqlalchemy import Column, Integer, MetaData, Table
-
-metadata = MetaData()
-Table("beds", metadata, Column("id", Integer, primary_key=True))
-run(metadata)
 """,
     "ward/migrations/versions/0001_beds.py": """
 revision, down_revision = "0001", None
@@ -150,13 +130,9 @@ class Others:
 
 
 @pytest.fixture
-def ward(tmp_path, monkeypatch):
+def ward(install, monkeypatch):
     """An installed service, on a migrated SQLite file and nothing else."""
-    for name, content in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(content)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("WARD_DATABASE__URL", f"sqlite:///{tmp_path}/data/ward.db")
+    folder = install("ward", FILES, table="beds")
     monkeypatch.setenv("WARD_AUTH__MODE", "hmac")
     monkeypatch.setenv("WARD_AUTH__ISSUER", "https://issuer.test/")
     monkeypatch.setenv("WARD_AUTH__AUDIENCE", "test")
@@ -164,9 +140,7 @@ def ward(tmp_path, monkeypatch):
     monkeypatch.setenv("WARD_SERVER__PORT", str(free_port()))
     monkeypatch.setenv("WARD_SERVER__ADMIN_PORT", str(free_port()))
     migrate()
-    yield tmp_path / "ward"
-    for name in [name for name in sys.modules if name.partition(".")[0] == "ward"]:
-        del sys.modules[name]
+    return folder / "ward"
 
 
 @pytest.fixture

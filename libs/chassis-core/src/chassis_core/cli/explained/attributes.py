@@ -81,11 +81,12 @@ def groups() -> dict[str, list[Row]]:
     for one in attributes():
         proofs = [f"`{proof}`" for proof in one.proofs]
         lacking = [f"**no proof yet**: {one.lacking}"] if one.lacking else []
-        row = {
-            "attribute": one.name,
-            "bar": one.bar,
-            "carried by": ", ".join(f"`{part}`" for part in one.carried_by),
-            "proofs": "<br>".join([*proofs, *lacking]),
-        }
-        found.setdefault(one.group, []).append(row)
+        found.setdefault(one.group, []).append(
+            {
+                "attribute": one.name,
+                "bar": one.bar,
+                "carried by": ", ".join(f"`{part}`" for part in one.carried_by),
+                "proofs": "<br>".join([*proofs, *lacking]),
+            }
+        )
     return found

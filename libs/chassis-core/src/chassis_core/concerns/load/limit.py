@@ -109,7 +109,7 @@ class Limit:
                 self._stuck_since = now
             elif now - self._stuck_since >= STUCK:
                 self._slowness.is_usual(slow)
-                slow, self._stuck_since, self._tried_at = 1.0, now, 0.0
+                slow, self._stuck_since, self._tried_at = 1.0, now, -inf
             self._step(slow, now)
 
     def _step(self, slow: float, now: float) -> None:
