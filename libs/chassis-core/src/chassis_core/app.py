@@ -99,7 +99,8 @@ def share(settings: ServiceSettings, **shared: Unpack[Shared]) -> Shared:
     shared = {**(_offered.get() or {}), **shared}
     registry = shared.setdefault("registry", CollectorRegistry())
     if "tracer_provider" not in shared:
-        shared["tracer_provider"] = tracer_provider(_service(settings), registry=registry)
+        service = _service(settings)
+        shared["tracer_provider"] = tracer_provider(service, settings.tracing, registry=registry)
     tracer = shared["tracer_provider"].get_tracer("chassis-core")
     if "database" not in shared:
         shared["database"] = Database(

@@ -61,9 +61,10 @@ async def clients(ports, monkeypatch):
         for name, port in ports.items():
             monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
             registries[name] = CollectorRegistry()
-            provider = tracer_provider(Service(name, "1", "test"), registry=registries[name])
-            concern = tracing(TracingSettings(flush_timeout=0.1), provider=provider)
-            app = compose([concern], routers=[router])
+            settings = TracingSettings(flush_timeout=0.1)
+            service = Service(name, "1", "test")
+            provider = tracer_provider(service, settings, registry=registries[name])
+            app = compose([tracing(settings, provider=provider)], routers=[router])
             found[name] = await stack.enter_async_context(running(app))
         yield found, registries
 

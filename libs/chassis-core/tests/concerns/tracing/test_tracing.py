@@ -1,6 +1,8 @@
 import asyncio
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from socket import create_server
+from threading import Thread
 
 import pytest
 from chassis_core import compose
@@ -12,6 +14,7 @@ from chassis_core.testing import Telemetry, running
 from fastapi import APIRouter
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind, StatusCode
+from prometheus_client import CollectorRegistry
 
 router = APIRouter(prefix="/v1")
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -120,7 +123,7 @@ def test_the_standard_variables_name_the_service_and_set_the_sampler(monkeypatch
     monkeypatch.setenv("OTEL_SERVICE_NAME", "renamed")
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=orders-1")
     monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
-    provider = tracer_provider(Service("orders", "1.2.3", "production"))
+    provider = tracer_provider(Service("orders", "1.2.3", "production"), TracingSettings())
     attributes = provider.resource.attributes
     assert attributes["service.name"] == "renamed"
     assert attributes["service.version"] == "1.2.3"
@@ -136,8 +139,9 @@ async def test_a_dead_collector_costs_only_the_spans(monkeypatch, collector):
         if collector == "refuses":
             silent.close()
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
-        provider = tracer_provider(Service("orders", "1", "test"))
-        concern = tracing(TracingSettings(flush_timeout=0.2), provider=provider)
+        settings = TracingSettings(flush_timeout=0.2)
+        provider = tracer_provider(Service("orders", "1", "test"), settings)
+        concern = tracing(settings, provider=provider)
         app = compose([concern], routers=[router])
         async with asyncio.timeout(10):
             async with running(app) as client:
@@ -145,3 +149,48 @@ async def test_a_dead_collector_costs_only_the_spans(monkeypatch, collector):
                     assert (await client.get("/v1/things/a")).status_code == 200
                 stopping = time.monotonic()
         assert time.monotonic() - stopping < 5
+
+
+class Collector(BaseHTTPRequestHandler):
+    """Takes no span until `taking`, and counts how often it was asked."""
+
+    asked, taking = 0, False
+
+    def do_POST(self) -> None:
+        Collector.asked += 1
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200 if Collector.taking else 400)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+async def test_a_collector_that_took_no_spans_is_left_alone_for_the_pause(monkeypatch):
+    registry = CollectorRegistry()
+
+    def fates() -> dict[str, float | None]:
+        return {
+            fate: registry.get_sample_value("tracing_spans_total", {"outcome": fate})
+            for fate in ("exported", "failed")
+        }
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as server:
+        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        settings = TracingSettings(collector_pause=1)
+        provider = tracer_provider(Service("orders", "1", "test"), settings, registry=registry)
+
+        async def end_a_span() -> None:
+            provider.get_tracer("t").start_span("s").end()
+            await asyncio.to_thread(provider.force_flush)
+
+        await end_a_span()
+        await end_a_span()
+        assert (Collector.asked, fates()) == (1, {"exported": 0, "failed": 2})
+        Collector.taking = True
+        await asyncio.sleep(settings.collector_pause)
+        await end_a_span()
+        assert (Collector.asked, fates()) == (2, {"exported": 1, "failed": 2})
+        await asyncio.to_thread(provider.shutdown)
+        server.shutdown()

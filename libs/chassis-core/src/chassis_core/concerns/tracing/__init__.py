@@ -23,7 +23,7 @@ __all__ = ["TracingMiddleware", "TracingSettings", "extract", "tracer_provider",
 
 def tracing(settings: TracingSettings, *, provider: TracerProvider | None = None) -> Concern:
     """Return the concern that gives every request a server span and flushes spans at the end."""
-    provider = provider or tracer_provider(Service("unknown", "0", "development"))
+    provider = provider or tracer_provider(Service("unknown", "0", "development"), settings)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Mapping[str, Any]]:

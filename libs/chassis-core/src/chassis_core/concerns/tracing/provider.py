@@ -1,7 +1,9 @@
 """The tracer provider of one app, set up by the standard OTEL_* variables."""
 
 import asyncio
+import math
 import os
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from threading import Thread
@@ -22,9 +24,14 @@ class TracingSettings(ConcernSettings):
     """Seconds the last spans get to leave at shutdown: well inside the grace period of a pod, even
     with a collector that hangs."""
 
+    collector_pause: float = Field(10.0, ge=0)
+    """Seconds without a try after a batch that the collector did not take; the spans that end in
+    them are lost, and counted as failed. A batch is tried for OTEL_EXPORTER_OTLP_TIMEOUT before, so
+    a restart loses nothing, and one that is away for long takes less time from requests."""
+
 
 def tracer_provider(
-    service: Service, *, registry: CollectorRegistry | None = None
+    service: Service, settings: TracingSettings, *, registry: CollectorRegistry | None = None
 ) -> TracerProvider:
     """Return a provider that exports over OTLP to where OTEL_EXPORTER_OTLP_ENDPOINT says.
 
@@ -42,7 +49,7 @@ def tracer_provider(
     resource = own.merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     if (sender := exporter()) is not None:
-        counted = CountedExporter(sender, registry or CollectorRegistry())
+        counted = CountedExporter(sender, registry or CollectorRegistry(), settings.collector_pause)
         provider.add_span_processor(CountedProcessor(counted))
     return provider
 
@@ -50,13 +57,20 @@ def tracer_provider(
 class CountedExporter(SpanExporter):
     """Counts what becomes of spans: `tracing_spans_total{outcome="exported"|"failed"|"dropped"}`.
 
+    Args:
+        exporter: what sends a batch to the collector.
+        registry: where the metric is.
+        pause: seconds that it leaves a collector alone after a batch that failed.
+
     Attributes:
         taken: spans that the queue has given out.
         dropped: counts spans that found the queue full.
     """
 
-    def __init__(self, exporter: SpanExporter, registry: CollectorRegistry) -> None:
+    def __init__(self, exporter: SpanExporter, registry: CollectorRegistry, pause: float) -> None:
         self._exporter = exporter
+        self._pause = pause
+        self._next_try = -math.inf
         spans = Counter("tracing_spans", "Spans by fate.", ["outcome"], registry=registry)
         self._exported = spans.labels("exported")
         self._failed = spans.labels("failed")
@@ -64,12 +78,21 @@ class CountedExporter(SpanExporter):
         self.taken = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export a batch."""
+        """Export a batch; it fails at once while the collector is left alone."""
         self.taken += len(spans)
-        result = self._exporter.export(spans)
-        outcome = self._exported if result is SpanExportResult.SUCCESS else self._failed
-        outcome.inc(len(spans))
-        return result
+        if self._try(spans):
+            self._exported.inc(len(spans))
+            return SpanExportResult.SUCCESS
+        self._failed.inc(len(spans))
+        return SpanExportResult.FAILURE
+
+    def _try(self, spans: Sequence[ReadableSpan]) -> bool:
+        if time.monotonic() < self._next_try:
+            return False
+        if self._exporter.export(spans) is SpanExportResult.SUCCESS:
+            return True
+        self._next_try = time.monotonic() + self._pause
+        return False
 
     def shutdown(self) -> None:
         """Stop; a retry that waits is given up."""
