@@ -2,9 +2,15 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 
 import pytest
+from chassis_core import compose
 from chassis_core.protocol import StrictProtocol
+from chassis_core.protocol.strict import MOST_WAITING
+from chassis_core.testing.listener import listening
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 
 HOST = b"Host: localhost\r\n"
 GOOD = b"GET /echo HTTP/1.1\r\n" + HOST + b"\r\n"
@@ -21,6 +27,35 @@ async def test_pipelined_requests_are_answered_in_order_and_whole(raw):
     answer = await raw.exchange(post(b"/echo", b"one") + CHUNKED + b"3\r\ntwo\r\n0\r\n\r\n" + LAST)
     assert [part[-3:] for part in answer.split(b"HTTP/1.1 200 OK")[1:3]] == [b"one", b"two"]
     assert answer.count(b"HTTP/1.1 200 OK") == 3
+
+
+async def test_a_client_that_sends_more_at_once_than_may_wait_is_refused(raw, statuses):
+    slow = b"GET /late HTTP/1.1\r\n" + HOST + b"\r\n"
+    asking = asyncio.create_task(raw.exchange(slow + GOOD * 10_000))
+    await asyncio.sleep(0.2)
+    raw.listener.config.app.state.release.set()
+    answer = await asking
+    assert statuses(answer) == [200] * (1 + MOST_WAITING) + [429]
+    assert b"retry-after: 1" in answer
+
+
+async def test_a_stream_ends_when_its_client_leaves_though_more_requests_wait():
+    router = APIRouter()
+
+    @router.get("/endless")
+    async def endless() -> Response:
+        async def parts() -> AsyncIterator[bytes]:
+            while True:
+                yield b"more"
+                await asyncio.sleep(0.01)
+
+        return StreamingResponse(parts())
+
+    async with listening(compose([], routers=[router])) as raw:
+        await raw.exchange((b"GET /endless HTTP/1.1\r\n" + HOST + b"\r\n") * 2, until=0.1)
+        async with asyncio.timeout(2):
+            while raw.listener.server_state.tasks:  # noqa: ASYNC110 - uvicorn's state
+                await asyncio.sleep(0.01)
 
 
 async def test_head_and_body_of_an_answer_are_sent_together(raw, monkeypatch):

@@ -1,13 +1,13 @@
 """A connection: how many there are, how long each may keep us waiting, and how it ends."""
 
 import asyncio
+from collections import deque
 from typing import Any, Literal
 
-from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from chassis_core.concerns.load import STATE, Load
+from chassis_core.concerns.load import PLACE, STATE, Load
 from chassis_core.problem import Problem
 from chassis_core.protocol.config import StrictConfig
 from chassis_core.protocol.cycle import Cycle
@@ -32,19 +32,20 @@ class Connection(HttpToolsProtocol):
 
     def __init__(
         self,
-        config: Config,
+        config: StrictConfig,
         server_state: ServerState,
         app_state: dict[str, Any],
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self.edge = config if isinstance(config, StrictConfig) else StrictConfig
-        self.limits = self.edge.limits
+        self.limits = config.limits
+        self._shared = config
         self._load: Load | None = app_state.get(STATE)
+        self._served: Cycle | None = None
+        self._waiting: deque[Cycle] = deque()
         # What a client takes is looked at twice in its time: no other way shows that it takes none.
         self._half = min(self.limits.write_timeout / 2, self.limits.keep_alive)
         self._patience = Patience(self.loop, self._expired)
-        self._idle: dict[Connection, None] = vars(config).setdefault("idle_connections", {})
         self._taking: asyncio.TimerHandle | None = None
         self._reading: Literal["head", "body"] | None = None
         self._deaf = self._lingering = self._keep_alive = False
@@ -52,18 +53,25 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         """Wait for the first request, but not for ever."""
         super().connection_made(transport)
-        self._idle[self] = None
+        idle = self._shared.idle
+        idle[self] = None
         self._patience.wait("head", self.limits.header_timeout)
         if len(self.connections) > self.limits.max_connections:
-            longest = next(iter(self._idle))
-            del self._idle[longest]
+            longest = next(iter(idle))
+            del idle[longest]
             longest.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._idle.pop(self, None)
+        """Forget the connection: who answers hears of it, what waits is never asked."""
+        self._shared.idle.pop(self, None)
         self._patience.stop()
         self._stop_taking()
+        if self._served is not None:
+            self._served.disconnect()
+        for cycle in self._waiting:
+            if (place := cycle.scope.get(PLACE)) is not None:
+                place.leave()
+        self._waiting.clear()
         super().connection_lost(exc)
 
     def write(self, data: bytes) -> None:
@@ -86,10 +94,10 @@ class Connection(HttpToolsProtocol):
         if self._lingering or self.transport.is_closing():
             return
         self.read_on()
-        if self.pipeline:
-            self._start_asgi_task(*self.pipeline.pop())
+        if self._waiting:
+            self._serve(self._waiting.popleft())
         elif self._reading is None:
-            self._idle[self] = None
+            self._shared.idle[self] = None
             self._patience.wait("reader", self._half)
 
     def pause_writing(self) -> None:
@@ -121,6 +129,10 @@ class Connection(HttpToolsProtocol):
         self._keep_alive = False
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
+
+    def _serve(self, cycle: Cycle) -> None:
+        self._served = cycle
+        self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type] # ours
 
     def _expired(self, awaited: Awaited) -> None:
         if awaited == "body" and not self._wants_body():

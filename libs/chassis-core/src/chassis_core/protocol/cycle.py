@@ -94,6 +94,12 @@ class Cycle:
         self.scope[REFUSAL] = problem
         self.message_event.set()
 
+    def disconnect(self) -> None:
+        """Note that nobody waits for the answer any more, and tell the app."""
+        if not self.response_complete:
+            self.disconnected = True
+            self.message_event.set()
+
     async def run_asgi(self, app: ASGIApp) -> None:
         """Let the app answer; what it does not answer is a problem, what it leaves half is cut."""
         error: BaseException | None = None

@@ -5,11 +5,14 @@ from typing import Any
 import httptools
 
 from chassis_core.concerns.load import PLACE, Place
-from chassis_core.problem import REFUSAL, BadRequest, Problem
+from chassis_core.problem import REFUSAL, BadRequest, Problem, TooManyRequests
 from chassis_core.protocol.connection import Connection
 from chassis_core.protocol.cycle import Cycle
 from chassis_core.protocol.head import check_framing, check_host, check_version, decoded, origin
 
+MOST_WAITING = 64
+"""Requests of one connection that wait for their turn. Clients that send many without waiting send
+some dozens; ten thousand fit into one read, and each takes kilobytes before it is looked at."""
 _NOTED = {b"host", b"transfer-encoding", b"expect"}
 _IDENTIFYING = {b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for", b"forwarded"}
 
@@ -99,6 +102,9 @@ class StrictProtocol(Connection):
             self.expect_100_continue = True
 
     def _read_head(self) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            reason = f"{MOST_WAITING} requests wait for their turn on this connection."
+            raise TooManyRequests(reason, headers={"Retry-After": "1"})
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
         self.scope["method"], self.scope["http_version"] = method, version
         check_version(version)
@@ -114,8 +120,8 @@ class StrictProtocol(Connection):
 
     def _start(self, *, keep_alive: bool) -> None:
         before = self.cycle
-        self._idle.pop(self, None)
-        self._keep_alive = keep_alive and not self.edge.draining
+        self._shared.idle.pop(self, None)
+        self._keep_alive = keep_alive and not self._shared.draining
         scope: dict[str, Any] = self.scope  # type: ignore[assignment] # uvicorn's name for the same
         dated = self.server_state.default_headers
         hold = 0.0
@@ -126,11 +132,11 @@ class StrictProtocol(Connection):
         self.cycle = Cycle(self, scope, dated=dated, expects=self.expect_100_continue)
         if before is not None and not before.response_complete:
             self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, self.app))  # type: ignore[arg-type] # ours
+            self._waiting.append(self.cycle)
         elif hold:
-            self.loop.call_later(hold, self._start_asgi_task, self.cycle, self.app)  # type: ignore[arg-type] # ours
+            self.loop.call_later(hold, self._serve, self.cycle)
         else:
-            self._start_asgi_task(self.cycle, self.app)  # type: ignore[arg-type] # ours
+            self._serve(self.cycle)
 
     def _too_large(self) -> Problem:
         text = f"The head of the request is larger than {self.limits.max_header_bytes} bytes."

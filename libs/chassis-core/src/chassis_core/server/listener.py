@@ -67,8 +67,9 @@ class Listener(uvicorn.Server):
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
-        self.edge = config = StrictConfig(
+        self._shared = config = StrictConfig(
             app,
+            settings,
             http=StrictProtocol,
             ws="none",
             lifespan="off",
@@ -81,9 +82,8 @@ class Listener(uvicorn.Server):
             forwarded_allow_ips="127.0.0.1",
             workers=1,
             reset_contextvars=True,
-            timeout_keep_alive=settings.keep_alive,  # type: ignore[arg-type] # seconds for call_later
+            timeout_keep_alive=settings.keep_alive,
         )
-        config.limits = settings
         config.load()
         super().__init__(config)
         self._opening: set[asyncio.Task[None]] = set()
@@ -119,7 +119,7 @@ class Listener(uvicorn.Server):
         for connection in list(self.server_state.connections):
             connection.shutdown()
         with suppress(TimeoutError):
-            async with asyncio.timeout(self.edge.limits.shutdown_timeout):
+            async with asyncio.timeout(self._shared.limits.shutdown_timeout):
                 while self._busy() and not self.force_exit:  # noqa: ASYNC110 - uvicorn's state
                     await asyncio.sleep(0.05)
         if tasks := list(self.server_state.tasks):
@@ -132,7 +132,7 @@ class Listener(uvicorn.Server):
 
     def drain(self) -> None:
         """Let every answer from now on say that its connection closes."""
-        self.edge.draining = True
+        self._shared.draining = True
         for connection in self.server_state.connections:
             if isinstance(connection, StrictProtocol):
                 connection.drain()
@@ -169,7 +169,7 @@ class Listener(uvicorn.Server):
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, sock)
 
     def _protocol(self) -> StrictProtocol:
-        return StrictProtocol(self.edge, self.server_state, self.lifespan.state)
+        return StrictProtocol(self._shared, self.server_state, self.lifespan.state)
 
     def _busy(self) -> bool:
         return bool(self._opening or self.server_state.connections or self.server_state.tasks)

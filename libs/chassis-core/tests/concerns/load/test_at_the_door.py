@@ -85,3 +85,21 @@ async def test_a_client_that_leaves_while_it_is_held_back_leaves_nothing(full):
     (line,) = telemetry.access_lines()
     assert line["http.response.status_code"] == 503
     assert load.pending == 1
+
+
+async def test_a_client_that_leaves_while_its_requests_wait_for_their_turn_leaves_nothing():
+    router, release = APIRouter(), asyncio.Event()
+
+    @router.get("/wait")
+    async def wait() -> None:
+        await release.wait()
+
+    app = create_app(ServiceSettings(name="left"), routers=[router], **Telemetry().shared())
+    async with listening(app) as raw:
+        load = raw.listener.lifespan.state[STATE]
+        await raw.exchange(GET % (b"/wait", b"") * 20, until=0.1)
+        release.set()
+        async with asyncio.timeout(5):
+            while raw.listener.server_state.connections:  # noqa: ASYNC110 - uvicorn's state
+                await asyncio.sleep(0.01)
+        assert load.pending == load.in_flight == 0
