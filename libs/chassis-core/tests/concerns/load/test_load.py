@@ -7,7 +7,7 @@ from chassis_core import compose
 from chassis_core.concerns.errors import errors
 from chassis_core.concerns.load import LoadSettings, load
 from chassis_core.testing import running
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from prometheus_client import CollectorRegistry
 
 
@@ -38,6 +38,25 @@ async def test_one_request_too_many_is_503_and_the_place_is_given_back():
         assert (await client.get("/boom")).status_code == 500
     assert registry.get_sample_value("load_in_flight_requests") == 0
     assert registry.get_sample_value("load_shed_requests_total", {"reason": "in_flight"}) == 1
+
+
+@pytest.mark.parametrize("status", [200, 304, 401, 404, 409, 429])
+async def test_a_burst_of_answers_as_fast_as_ever_is_no_overload_whatever_they_say(status):
+    registry, router = CollectorRegistry(), APIRouter()
+
+    @router.get("/answer")
+    async def answer() -> Response:
+        await asyncio.sleep(0.05)
+        return Response(status_code=status)
+
+    settings = LoadSettings(max_concurrency=100, max_slowdown=20)  # more than a busy machine's
+    concern = load(settings, registry=registry)
+    async with running(compose([errors(), concern], routers=[router])) as client:
+        for _ in range(8):
+            await client.get("/answer")
+        for _ in range(4):
+            await asyncio.gather(*(client.get("/answer") for _ in range(120)))
+        assert registry.get_sample_value("load_in_flight_limit") == 100
 
 
 async def test_draining_fails_readiness_while_requests_are_still_served():

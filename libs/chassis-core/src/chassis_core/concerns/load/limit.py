@@ -41,7 +41,7 @@ class Limit:
     """The number of requests that may wait or be in work while more come than can be done.
 
     Overload is seen by more requests coming than are done, for a while, and by each taking many
-    times as long as its route usually does. From then on the limit follows that slowness: what is
+    times as long as one of its kind usually does. From then on the limit follows that slowness: what is
     taken is answered about as fast as ever, and the rest is refused at once. A dependency that
     hangs is no overload: requests that do not need it are as fast as before. Nor is it a reason to
     take less and less: what is as slow with next to nothing in work is not slow by its number.
@@ -70,9 +70,9 @@ class Limit:
         """Seconds for which a refusal is held back."""
         return self._storm.hold
 
-    def took(self, route: Hashable, seconds: float) -> None:
-        """Note how long a request of a route took that was answered well."""
-        self._slowness.took(route, seconds)
+    def took(self, kind: Hashable, seconds: float) -> None:
+        """Note how long a request took that was answered well, whose answer was of this kind."""
+        self._slowness.took(kind, seconds)
 
     def judge(self, *, pending: int, in_flight: int) -> None:
         """Set the limit by what has happened since the last judgement."""

@@ -1,4 +1,7 @@
-"""How slow requests are: each measured by how long its route usually takes."""
+"""How slow requests are: each measured by how long its kind usually takes.
+
+A kind is a route and a status: to refuse a token is quicker than to place an order.
+"""
 
 from collections.abc import Hashable
 from math import inf
@@ -8,15 +11,14 @@ FEW = 4
 RECENT = 16
 """Requests, the last ones done, whose times tell how slow it is now."""
 DOWN, UP = 1.03, 1.003
-"""By what a faster and a slower request move the usual time of a route: it settles where one in
+"""By what a faster and a slower request move the usual time of a kind: it settles where one in
 ten is faster."""
 
 
 class Slowness:
-    """The times that requests took, in multiples of what their route usually takes.
+    """The times that requests took, in multiples of what their kind usually takes.
 
-    Usual is the median, for a route may do several kinds of work; it is learnt in calm, and by
-    what is faster while there is much to do.
+    What is usual is learnt in calm, and by what is faster while there is much to do.
     """
 
     def __init__(self) -> None:
@@ -25,15 +27,15 @@ class Slowness:
         self._done_well = self._done_badly = 0
         self._usual: dict[Hashable, float] = {}
 
-    def took(self, route: Hashable, seconds: float) -> None:
-        """Note how long a request of a route took that was answered well."""
-        usual = self._usual.setdefault(route, seconds)
+    def took(self, kind: Hashable, seconds: float) -> None:
+        """Note how long a request of a kind took that was answered well."""
+        usual = self._usual.setdefault(kind, seconds)
         self._slow.append(seconds / usual)
         self._done_well += 1
         if seconds < usual and not self.overloaded:
-            self._usual[route] = usual / DOWN
+            self._usual[kind] = usual / DOWN
         elif seconds > usual and self.calm:
-            self._usual[route] = usual * UP
+            self._usual[kind] = usual * UP
 
     def done(self, requests: int) -> None:
         """Note that so many have been done since this was said last, well or badly."""
@@ -55,5 +57,5 @@ class Slowness:
         self._slow.clear()
 
     def is_usual(self, slow: float) -> None:
-        """From now on so slow is what every route usually is."""
-        self._usual = {route: usual * slow for route, usual in self._usual.items()}
+        """From now on so slow is what every kind usually is."""
+        self._usual = {kind: usual * slow for kind, usual in self._usual.items()}
