@@ -16,6 +16,7 @@ from fastapi import APIRouter, Depends
 from pydantic import ValidationError
 
 DURATION = "http_client_request_duration_seconds_count"
+NO_DATE = b"Mon, 99999999999999999999 Jan 2024 00:00:00 GMT"
 
 
 def answering(status: bytes, body: bytes = b"{}", *headers: bytes) -> Any:
@@ -110,6 +111,7 @@ async def make(upstream: Any, telemetry: Telemetry) -> AsyncIterator[Any]:
         (gzip_bomb, (BadGateway, "encoding")),
         (answering(b"500 Oops", b"stack trace"), (BadGateway, "500")),
         (answering(b"503 Busy", b"", b"Retry-After: 1000000000"), (Unavailable, "503")),
+        (answering(b"503 Busy", b"", b"Retry-After: %b" % NO_DATE), (Unavailable, "503")),
         (answering(b"504 Late"), (GatewayTimeout, "504")),
     ],
 )

@@ -11,7 +11,7 @@ import httpx2
 from chassis_core.concerns.clients.breaker import Breaker, RetryBudget
 from chassis_core.concerns.clients.bulkhead import Bulkhead
 from chassis_core.concerns.clients.credentials import Credentials
-from chassis_core.concerns.clients.failure import CallFailed, crowded, refused
+from chassis_core.concerns.clients.failure import CallFailed, crowded, known_to_fail
 from chassis_core.concerns.clients.metrics import ClientMetrics
 from chassis_core.concerns.clients.settings import ClientSettings
 from chassis_core.concerns.clients.wire import Wire
@@ -120,7 +120,7 @@ class Attempts:
 
     def _refused(self, request: httpx2.Request) -> CallFailed:
         self._metrics.observe(self._name, request.method, "open", 0)
-        return refused(self._name, self._breaker.opens_in())
+        return known_to_fail(self._name, self._breaker.opens_in())
 
     @asynccontextmanager
     async def _place(self, request: httpx2.Request, deadline: float) -> AsyncIterator[None]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import httpx2
@@ -44,24 +45,21 @@ class ServiceClient:
         self.name = name
         self._settings = settings
         metrics = metrics or ClientMetrics()
-        made: dict[str, Any] = {"metrics": metrics, "tracer": tracer, "transport": transport}
-        self._wire = Wire(name, settings, **made)
-        self._token_wire = Wire(f"{name}-token", settings, **made)
-        self._credentials = self._of(settings)
+        wire = partial(Wire, settings=settings, metrics=metrics, tracer=tracer, transport=transport)
+        self._wire = wire(name)
+        self._credentials: Credentials = NoToken()
+        if settings.auth == "caller":
+            self._credentials = CallersToken()
+        elif settings.auth == "service":
+            self._credentials = OwnToken(name, settings, wire(f"{name}-token"))
         self._attempts = Attempts(
             name, settings, wire=self._wire, credentials=self._credentials, metrics=metrics
         )
-
-    def _of(self, settings: ClientSettings) -> Credentials:
-        if settings.auth == "service":
-            return OwnToken(self.name, settings, self._token_wire.send)
-        return CallersToken() if settings.auth == "caller" else NoToken()
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._credentials.aclose()
         await self._wire.aclose()
-        await self._token_wire.aclose()
 
     async def get(self, path: str, **options: Any) -> httpx2.Response:
         """Send a GET; see `request`."""

@@ -45,11 +45,9 @@ def out_of_time(name: str) -> GatewayTimeout:
     return GatewayTimeout(f"{name} did not answer in time")
 
 
-def refused(name: str, seconds: float, outcome: str = "open") -> CallFailed:
-    """Return the failure of a call that was never sent: breaker open, or not connected."""
-    wait = str(max(1, min(LONGEST_WAIT, math.ceil(seconds))))
-    problem = Unavailable(f"{name} is not available", headers={"Retry-After": wait})
-    return CallFailed(problem, outcome, again=outcome != "open")
+def known_to_fail(name: str, seconds: float) -> CallFailed:
+    """Return the failure of a call that the breaker keeps back for so long."""
+    return CallFailed(_unavailable(name, seconds), "open", again=False)
 
 
 def without_token(name: str) -> CallFailed:
@@ -60,9 +58,7 @@ def without_token(name: str) -> CallFailed:
 
 def crowded(name: str) -> CallFailed:
     """Return the failure of a call that found no place among those in flight."""
-    failed = refused(name, 1, "busy")
-    failed.counts = failed.again = False
-    return failed
+    return CallFailed(_unavailable(name, 1), "busy", again=False, counts=False)
 
 
 def from_error(name: str, error: httpx2.HTTPError) -> CallFailed:
@@ -70,7 +66,7 @@ def from_error(name: str, error: httpx2.HTTPError) -> CallFailed:
     if isinstance(error, httpx2.PoolTimeout):
         return crowded(name)
     if isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout):
-        return refused(name, 1, "connect")
+        return CallFailed(_unavailable(name, 1), "connect")
     if isinstance(error, httpx2.TimeoutException):
         return CallFailed(out_of_time(name), "timeout")
     return CallFailed(BadGateway(f"{name} gave no usable answer"), "protocol")
@@ -85,9 +81,8 @@ def from_status(name: str, response: httpx2.Response) -> CallFailed | None:
         return CallFailed(redirected, outcome, again=False)
     if status in {429, 503}:
         after = _retry_after(response.headers.get("retry-after", ""))
-        failed = refused(name, after, outcome)
-        failed.after, failed.counts = after, status == 503
-        return failed
+        busy = _unavailable(name, after)
+        return CallFailed(busy, outcome, after=after, counts=status == 503)
     if status == 504:
         return CallFailed(out_of_time(name), outcome)
     if status >= 500:
@@ -95,11 +90,16 @@ def from_status(name: str, response: httpx2.Response) -> CallFailed | None:
     return None
 
 
+def _unavailable(name: str, seconds: float) -> Unavailable:
+    wait = max(1, min(LONGEST_WAIT, math.ceil(seconds)))
+    return Unavailable(f"{name} is not available", headers={"Retry-After": str(wait)})
+
+
 def _retry_after(value: str) -> float:
     if value.isascii() and value.isdigit():
         return float(value[:9])
     try:
         left = parsedate_to_datetime(value) - datetime.now(UTC)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
     return max(0.0, left.total_seconds())

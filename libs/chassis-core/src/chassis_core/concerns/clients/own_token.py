@@ -4,7 +4,7 @@ import asyncio
 import contextvars
 import time
 from base64 import b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import quote_plus
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from chassis_core.concerns.clients.failure import CallFailed, out_of_time, without_token
 from chassis_core.concerns.clients.settings import ClientSettings
+from chassis_core.concerns.clients.wire import Wire
 
 COOL_DOWN = 1.0
 """Seconds between two fetches at least: whoever refuses us is not flooded."""
@@ -34,7 +35,7 @@ class OwnToken:
     Args:
         name: of the service that is called, for errors.
         settings: where the token is had, and by whom.
-        send: sends a request in the seconds given.
+        wire: to the token endpoint, and closed with this.
         clock: monotonic seconds.
     """
 
@@ -42,13 +43,13 @@ class OwnToken:
         self,
         name: str,
         settings: ClientSettings,
-        send: Callable[[httpx2.Request, float], Awaitable[httpx2.Response]],
+        wire: Wire,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._settings = settings
-        self._send = send
+        self._wire = wire
         self._clock = clock
         self._value: str | None = None
         self._fetched = self._due = self._ends = float("-inf")
@@ -83,10 +84,11 @@ class OwnToken:
         return True
 
     async def aclose(self) -> None:
-        """Give up a fetch in flight."""
+        """Give up a fetch in flight, and close the connections."""
         if (flight := self._flight) is not None:
             flight.cancel()
             await asyncio.gather(flight, return_exceptions=True)
+        await self._wire.aclose()
 
     def _cooling(self) -> bool:
         return self._clock() < self._fetched + COOL_DOWN
@@ -105,7 +107,7 @@ class OwnToken:
 
     async def _load(self) -> str:
         try:
-            response = await self._send(token_request(self._settings), self._settings.timeout)
+            response = await self._wire.send(token_request(self._settings), self._settings.timeout)
             answer = TokenAnswer.model_validate_json(response.content)
         except ValidationError as error:
             raise without_token(self._name) from error

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager
 from typing import cast
 
 import httpx2
@@ -128,8 +128,7 @@ class Wire:
         _TRACE_CONTEXT.inject(carrier, trace.set_span_in_context(span))
         headers.update(carrier)
 
-    @contextmanager
-    def _span(self, request: httpx2.Request, number: int) -> Iterator[Span]:
+    def _span(self, request: httpx2.Request, number: int) -> AbstractContextManager[Span]:
         url = request.url
         attributes: dict[str, str | int] = {
             "http.request.method": known(request.method),
@@ -140,14 +139,13 @@ class Wire:
         }
         if number > 1:
             attributes["http.request.resend_count"] = number - 1
-        with self._tracer.start_as_current_span(
+        return self._tracer.start_as_current_span(
             known(request.method),
             kind=SpanKind.CLIENT,
             attributes=attributes,
             record_exception=False,
             set_status_on_exception=False,
-        ) as span:
-            yield span
+        )
 
 
 def _describe(span: Span, outcome: str, *, failed: bool) -> None:

@@ -41,10 +41,11 @@ class Limit:
     """The number of requests that may wait or be in work while more come than can be done.
 
     Overload is seen by more requests coming than are done, for a while, and by each taking many
-    times as long as one of its kind usually does. From then on the limit follows that slowness: what is
-    taken is answered about as fast as ever, and the rest is refused at once. A dependency that
-    hangs is no overload: requests that do not need it are as fast as before. Nor is it a reason to
-    take less and less: what is as slow with next to nothing in work is not slow by its number.
+    times as long as one of its kind usually does. From then on the limit follows that slowness:
+    what is taken is answered about as fast as ever, and the rest is refused at once. A dependency
+    that hangs is no overload: requests that do not need it are as fast as before. Nor is it a
+    reason to take less and less: what is as slow with next to nothing in work is not slow by its
+    number.
 
     Args:
         most: requests when there is no overload.
