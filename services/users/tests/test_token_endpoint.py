@@ -8,6 +8,13 @@ from jwt import PyJWK
 from users.main import app
 
 FORM = "application/x-www-form-urlencoded"
+UTF_7 = (
+    b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % field
+        for field in [(b"grant_type", b"refresh_token"), (b"refresh_token", b"+2AA-")]
+    )
+    + b"--x--\r\n"
+)
 USER_SCOPES = "profile orders:read orders:write"
 
 
@@ -129,6 +136,7 @@ async def test_a_request_that_cannot_be_granted_is_refused_by_its_name(api, form
         (b"a=1&" * 5000, FORM),
         (b"--x\r\nbroken", "multipart/form-data; boundary=x"),
         (b"x", "multipart/form-data"),
+        (UTF_7, "multipart/form-data; boundary=x; charset=utf-7"),
     ],
 )
 async def test_a_form_that_is_none_is_a_client_error(api, content, content_type):

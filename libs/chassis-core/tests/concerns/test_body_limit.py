@@ -11,6 +11,7 @@ from chassis_core.testing import running
 from fastapi import APIRouter, Body, Form, Request
 
 LIMIT = 1000
+PART = b'--x\r\nContent-Disposition: form-data; name="field"\r\n\r\n+AGE-\r\n--x--\r\n'
 router = APIRouter()
 
 
@@ -76,6 +77,39 @@ async def test_a_body_of_exactly_the_limit_passes(client, chunked):
 async def test_a_multipart_form_is_bounded_too(client):
     answer = await client.post("/form", files={"field": b"a" * LIMIT})
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize(
+    "charset",
+    [
+        b"; charset=utf-7",
+        b"; CHARSET=utf-7",
+        b'; charset="utf-7"',
+        b"; charset = utf-7",
+        b";\xa0charset=utf-7",
+        b"; charset=utf-8; charset=utf-7",
+        b"; charset=utf-8-utf-7",
+        b"; charset=punycode",
+        b"; charset*=utf-8''utf-7",
+        b"; charset*0=utf; charset*1=-7",
+        b";;;charset=utf-7",
+        b" ; charset='utf-7'",
+    ],
+)
+@pytest.mark.parametrize("type_", [b"multipart/form-data", b"\xa0Multipart/Form-Data"])
+async def test_no_form_is_decoded_with_a_codec_that_its_sender_names(client, type_, charset):
+    answer = await client.post(
+        "/form", content=PART, headers={"content-type": type_ + b"; boundary=x" + charset}
+    )
+    assert answer.status_code in {415, 422} or answer.json() == "+AGE-"
+
+
+@pytest.mark.parametrize("charset", ["", ";charset=utf-8", '; charset="UTF-8"', "; charset=ascii"])
+async def test_a_form_in_utf_8_is_taken(client, charset):
+    answer = await client.post(
+        "/form", content=PART, headers={"content-type": f"multipart/form-data{charset}; boundary=x"}
+    )
+    assert answer.json() == "+AGE-"
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "identity, gzip", "x"])

@@ -15,6 +15,12 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 _JSON = re.compile(
     rb"[\s\x85\xa0]*application/(?:[^;]*\+)?json[\s\x85\xa0]*(?:;.*)?", re.IGNORECASE | re.DOTALL
 )
+# A form is decoded with the codec that its sender names, and Python knows some that take a minute
+# for a megabyte (punycode) or make text that nothing can encode again (utf-7).
+_FOREIGN_FORM = re.compile(
+    rb"[\s\x85\xa0]*multipart/.*;[\s\x85\xa0]*charset(?!=\"?(?:utf-8|(?:us-)?ascii)\"?\s*(?:;|$))",
+    re.IGNORECASE | re.DOTALL,
+)
 # What is left of the body is not worth reading.
 _CLOSE = {"Connection": "close"}
 
@@ -34,8 +40,9 @@ class BodyLimitMiddleware:
     """Answers 413, 415, or 400 and 422 for JSON, before the app sees the body.
 
     A `Content-Length` over the limit is refused before anything is read, a chunked body when its
-    sum passes the limit. JSON is checked when its last part is read, by `strict_json`; the app
-    then reads it as it likes. It stands inside a layer that answers problems.
+    sum passes the limit, and so are a coded body and a form in another charset than UTF-8. JSON is
+    checked when its last part is read, by `strict_json`; the app then reads it as it likes. It
+    stands inside a layer that answers problems.
 
     Args:
         app: the app within.
@@ -62,6 +69,7 @@ class BodyLimitMiddleware:
             elif name == b"content-encoding":
                 _refuse_encoding(value)
             elif name == b"content-type":
+                _refuse_charset(value)
                 strict = strict or _JSON.fullmatch(value) is not None
         left = self._max_bytes
         read: list[bytes] = []
@@ -116,6 +124,11 @@ def _refuse_encoding(value: bytes) -> None:
     if value.strip().lower() != b"identity":
         headers = {"Accept-Encoding": "identity"} | _CLOSE
         raise UnsupportedMediaType("A body is taken without Content-Encoding.", headers=headers)
+
+
+def _refuse_charset(value: bytes) -> None:
+    if _FOREIGN_FORM.match(value):
+        raise UnsupportedMediaType("A form is taken in UTF-8.", headers=_CLOSE)
 
 
 def body_limit(settings: BodyLimitSettings) -> Concern:
