@@ -158,11 +158,32 @@ async def test_a_key_that_a_running_process_cannot_open_does_not_end_it(
     other = sealed_with(settings, Fernet.generate_key())
     await rotate(database, Vault(other.keys.encryption_key), published_for=0)
 
-    async def reported():
+    await until(_reported_by(telemetry))
+    assert (await api.token("client_credentials", auth=api.service)).status_code == 200
+
+
+async def test_a_look_that_nobody_foresaw_to_fail_does_not_end_those_after_it(
+    api, database, by_state, rotate_now, telemetry
+):
+    async def make(kid: str, state: KeyState) -> None:
+        async with database.session() as session:
+            await session.execute(
+                update(SigningKey).where(SigningKey.kid == kid).values(state=state)
+            )
+
+    [active] = (await by_state())[KeyState.ACTIVE]
+    await make(active.kid, KeyState.RETIRED)
+    await until(_reported_by(telemetry))
+    await make(active.kid, KeyState.ACTIVE)
+    promoted = await rotate_now()
+    await until(lambda: _signs_with(api, promoted.kid))
+
+
+def _reported_by(telemetry):
+    async def reported() -> bool:
         return any(line["event"] == "keys_unreadable" for line in telemetry.lines)
 
-    await until(reported)
-    assert (await api.token("client_credentials", auth=api.service)).status_code == 200
+    return reported
 
 
 async def test_a_process_that_has_lost_sight_of_the_keys_signs_nothing(settings, database, ring):

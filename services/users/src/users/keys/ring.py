@@ -147,6 +147,9 @@ class KeyRing:
             except InvalidSettings as error:
                 # A rollout that changes the encryption key must not end the processes before it.
                 log.error("keys_unreadable", reason=str(error))  # noqa: TRY400 - the text says all
+            except Exception:
+                # Whatever it was, the next look may go well; a driver raises what nobody wraps.
+                log.exception("keys_unreadable")
 
     async def _try_refresh(self) -> None:
         try:
