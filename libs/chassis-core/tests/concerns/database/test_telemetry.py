@@ -63,6 +63,14 @@ async def test_statements_are_timed_by_operation(traced, telemetry: Telemetry) -
     assert telemetry.sample(count, db_operation_name="OTHER") >= 1
 
 
+async def test_a_statement_that_fails_is_timed_too(traced, telemetry: Telemetry) -> None:
+    with pytest.raises(DBAPIError):
+        async with traced.session() as session:
+            await session.execute(text("SELECT 1 FROM nowhere"))
+    count = "db_client_operation_duration_seconds_count"
+    assert telemetry.sample(count, db_operation_name="SELECT") == 1
+
+
 async def test_the_pool_shows_its_state(traced, telemetry: Telemetry) -> None:
     name = "db_client_connection_count"
     async with traced.session() as session:

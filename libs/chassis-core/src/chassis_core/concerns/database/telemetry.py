@@ -140,18 +140,24 @@ class Statements:
         )
 
     def _after(self, _c: Any, _cur: Any, statement: str, _p: Any, context: Any, _m: Any) -> None:
-        start, span = context.chassis_started
+        self._end(context, statement)
+
+    def _failed(self, failure: ExceptionContext) -> None:
+        self._end(failure.execution_context, failure.statement or "", failure.original_exception)
+
+    def _end(self, context: Any, statement: str, error: BaseException | None = None) -> None:
+        started = getattr(context, "chassis_started", None)
+        if started is None:  # it was never sent, or ended before what failed now
+            return
+        start, span = started
+        context.chassis_started = None
         operation, _ = summarise(statement)
         duration = self._durations.get(operation) or self._durations["OTHER"]
         duration.observe(time.perf_counter() - start)
-        if span is not None:
-            span.end()
-
-    def _failed(self, failure: ExceptionContext) -> None:
-        started = getattr(failure.execution_context, "chassis_started", None)
-        if started is None or started[1] is None:
+        if span is None:
             return
-        kind = code(failure.original_exception)
-        started[1].set_attribute("error.type", kind)
-        started[1].set_status(Status(StatusCode.ERROR, kind))
-        started[1].end()
+        if error is not None:
+            kind = code(error)
+            span.set_attribute("error.type", kind)
+            span.set_status(Status(StatusCode.ERROR, kind))
+        span.end()
