@@ -1,8 +1,15 @@
 """The limit in overload: judged on a clock of its own, window by window."""
 
 import pytest
-from chassis_core.concerns.load.limit import CALM, FOR, LEAST, TRY, WINDOW, Limit
-from chassis_core.concerns.load.storm import LASTS, LONGEST_HOLD
+from chassis_core.concerns.load.limit import (
+    CALM_AFTER,
+    LEAST,
+    OVERLOADED_AFTER,
+    PROBE_EVERY,
+    WINDOW,
+    Limit,
+)
+from chassis_core.concerns.load.storm import LONGEST_HOLD, STORM_AFTER
 
 USUAL = 0.002
 
@@ -38,7 +45,7 @@ def judged():
 
 
 def overload(judged):
-    judged.windows(FOR + WINDOW * 4, came=30, done=10, slowness=12)
+    judged.windows(OVERLOADED_AFTER + WINDOW * 4, came=30, done=10, slowness=12)
     assert judged.limit.overloaded
 
 
@@ -117,7 +124,7 @@ def test_one_more_that_would_make_all_too_slow_is_only_tried_now_and_then(judged
     overload(judged)
     judged.pending = 0
     limits = []
-    for _ in range(int(6 * TRY / WINDOW)):
+    for _ in range(int(6 * PROBE_EVERY / WINDOW)):
         judged.window(came=30, done=10, shed=20, slowness=0.9 * int(judged.limit.now))
         limits.append(int(judged.limit.now))
     settled = limits[limits.index(3) :]
@@ -137,9 +144,9 @@ def test_what_is_as_slow_with_next_to_nothing_in_work_is_not_made_slow_by_its_nu
 def test_overload_is_over_when_nothing_had_to_be_refused_for_a_while(judged):
     overload(judged)
     judged.pending = 0
-    judged.windows(CALM / 2, came=10, done=10)
+    judged.windows(CALM_AFTER / 2, came=10, done=10)
     assert judged.limit.overloaded
-    judged.windows(CALM, came=10, done=10)
+    judged.windows(CALM_AFTER, came=10, done=10)
     assert not judged.limit.overloaded
     assert judged.limit.now == 200
 
@@ -178,7 +185,7 @@ def test_a_moment_in_which_little_is_done_is_no_storm(judged):
     overload(judged)
     judged.pending = 0
     for _ in range(20):
-        judged.windows(LASTS / 2, came=30, done=1, shed=29)
+        judged.windows(STORM_AFTER / 2, came=30, done=1, shed=29)
         judged.window(came=30, done=20, shed=10)
         assert judged.limit.hold == 0
 
@@ -186,7 +193,7 @@ def test_a_moment_in_which_little_is_done_is_no_storm(judged):
 def test_a_new_overload_does_not_begin_with_the_storm_of_the_last(judged):
     overload(judged)
     judged.pending = 0
-    judged.windows(2 * CALM, came=10, done=10)
+    judged.windows(2 * CALM_AFTER, came=10, done=10)
     judged.windows(1, came=10, done=10)
     assert not judged.limit.overloaded
     while not judged.limit.overloaded:

@@ -1,4 +1,12 @@
-"""How many requests may be in work: as many as may be at all, until more come than can be done."""
+"""How many requests may be in work: as many as may be at all, until more come than can be done.
+
+Every `WINDOW` seconds the process is one of two:
+
+- calm, until more come than are done for `OVERLOADED_AFTER`, or one had to be refused, while even
+  the fastest are slow;
+- overloaded, until none had to be refused for `CALM_AFTER`. Meanwhile the limit falls by how slow
+  the last requests were, rises when they were not, and tries one more every `PROBE_EVERY`.
+"""
 
 import time
 from collections.abc import Callable, Hashable
@@ -9,22 +17,22 @@ from chassis_core.concerns.load.storm import Storm
 
 WINDOW = 0.025
 """Seconds between two judgements."""
-MANY = 32
+BACKLOG = 32
 """Requests that wait or are in work before anything is taken for overload."""
 QUIET = 8
 """Requests up to which the time that one takes tells what is usual: more make each other slow."""
 GROWING = 1.25
 """How many times as many requests must come as are done. Clients that wait for their answers never
 send more than are done, however many they are."""
-FOR = 0.2
+OVERLOADED_AFTER = 0.2
 """Seconds for which that must hold: a burst of two hundred is over by then."""
 LEAST = 1.0
 """Requests in work that do not wait for each other."""
-STUCK = 0.5
+STUCK_AFTER = 0.5
 """Seconds of being too slow with so few after which others are to blame for that."""
-TRY = 4.0
+PROBE_EVERY = 4.0
 """Seconds after which one more is tried that might make all too slow."""
-CALM = 1.0
+CALM_AFTER = 1.0
 """Seconds without a refusal after which the overload is over."""
 
 
@@ -79,11 +87,11 @@ class Limit:
         """Set the limit by what has happened since the last judgement."""
         now, (window, self.window) = self._clock(), (self.window, Window())
         self._slowness.done(window.done)
-        if pending <= MANY or window.came <= GROWING * window.done:
+        if pending <= BACKLOG or window.came <= GROWING * window.done:
             self._grows_since = now
         if self.overloaded:
             self._follow(window, in_flight, now)
-        elif window.shed or pending > self._most or now - self._grows_since >= FOR:
+        elif window.shed or pending > self._most or now - self._grows_since >= OVERLOADED_AFTER:
             self._suspect(pending, now)
         elif self._grows_since == now:
             self._slowness.forget()
@@ -100,7 +108,7 @@ class Limit:
     def _follow(self, window: Window, in_flight: int, now: float) -> None:
         if window.shed:
             self._shed_at = now
-        elif now - self._shed_at > CALM:
+        elif now - self._shed_at > CALM_AFTER:
             self.overloaded, self.now, self._storm = False, self._most, Storm(now)
             return
         self._storm.judge(shed=window.shed, done=window.done, now=now)
@@ -108,7 +116,7 @@ class Limit:
         if (slow := self._slowness.of(0.75)) and in_flight <= self.now + 1:
             if self.now >= 2 * LEAST or slow <= self._slowdown or slow == inf:
                 self._stuck_since = now
-            elif now - self._stuck_since >= STUCK:
+            elif now - self._stuck_since >= STUCK_AFTER:
                 self._slowness.is_usual(slow)
                 slow, self._stuck_since, self._tried_at = 1.0, now, -inf
             self._step(slow, now)
@@ -118,7 +126,7 @@ class Limit:
             self._set(self.now * max(0.9, self._slowdown / slow))
         elif slow * int(self.now * 1.1) / int(self.now) <= self._slowdown:
             self._set(self.now * 1.1)
-        elif now - self._tried_at >= TRY:
+        elif now - self._tried_at >= PROBE_EVERY:
             # One more would make all that much slower if they wait for each other; perhaps not.
             self._tried_at = now
             self._set(int(self.now) + 1)

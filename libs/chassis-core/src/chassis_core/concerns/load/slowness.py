@@ -6,7 +6,7 @@ A kind is a route and a status: to refuse a token is quicker than to place an or
 from collections.abc import Hashable
 from math import inf
 
-FEW = 4
+TOO_FEW = 4
 """Requests whose times say nothing about all."""
 RECENT = 16
 """Requests, the last ones done, whose times tell how slow it is now."""
@@ -47,8 +47,8 @@ class Slowness:
 
         0 while too few were done to say, and infinity when none of those done was done well.
         """
-        if len(self._slow) < FEW:
-            return inf if self._done_badly >= FEW else 0.0
+        if len(self._slow) < TOO_FEW:
+            return inf if self._done_badly >= TOO_FEW else 0.0
         slow, self._slow = sorted(self._slow[-RECENT:]), []
         return slow[int(len(slow) * share)]
 

@@ -3,7 +3,7 @@
 STORM = 8
 """Refusals for each request done that take too much of the core: they leave no time for anything
 else."""
-LASTS = 0.2
+STORM_AFTER = 0.2
 """Seconds for which that must hold: moments in which little is done are none."""
 LONGEST_HOLD = 0.5
 """Seconds for which a refusal is held back in a storm at most: a connection is held with it, and a
@@ -22,7 +22,7 @@ class Storm:
         """Set `hold` by what has happened since the last judgement."""
         if shed <= STORM * max(1, done):
             self._since = now
-        if now - self._since >= LASTS:
+        if now - self._since >= STORM_AFTER:
             self.hold = min(LONGEST_HOLD, max(0.02, self.hold * 1.5))
         else:
             self.hold = self.hold * 0.9 if self.hold > 0.01 else 0.0
