@@ -91,6 +91,9 @@ class ServerSettings(ConcernSettings):
     max_connections: int = Field(1000, ge=1)
     """Connections open at once: each costs a descriptor, of which a process often has 1,024. When
     one more comes, the one that has been without a request for longest is closed."""
+    max_pipelined: int = Field(64, ge=1)
+    """Requests that wait for their turn on one connection; one more is answered 429, and the
+    connection closed. Who pipelines sends some dozens; ten thousand fit into one read."""
     drain_delay: float | None = Field(None, ge=0)
     """Seconds between SIGTERM and the closing of the listener, while readiness says no: new
     requests keep coming until every proxy has heard. `null` is 5 in staging and production, where

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 import pytest
 from chassis_core import compose
 from chassis_core.protocol import StrictProtocol
-from chassis_core.protocol.strict import MOST_WAITING
 from chassis_core.testing.listener import listening
 from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
@@ -35,7 +34,7 @@ async def test_a_client_that_sends_more_at_once_than_may_wait_is_refused(raw, st
     await asyncio.sleep(0.2)
     raw.listener.config.app.state.release.set()
     answer = await asking
-    assert statuses(answer) == [200] * (1 + MOST_WAITING) + [429]
+    assert statuses(answer) == [200] * (1 + raw.listener.config.limits.max_pipelined) + [429]
     assert b"retry-after: 1" in answer
 
 

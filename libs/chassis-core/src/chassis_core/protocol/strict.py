@@ -10,9 +10,6 @@ from chassis_core.protocol.connection import Connection
 from chassis_core.protocol.cycle import Cycle
 from chassis_core.protocol.head import check_framing, check_host, check_version, decoded, origin
 
-MOST_WAITING = 64
-"""Requests of one connection that wait for their turn. Clients that send many without waiting send
-some dozens; ten thousand fit into one read, and each takes kilobytes before it is looked at."""
 _NOTED = {b"host", b"transfer-encoding", b"expect"}
 _IDENTIFYING = {b"x-request-id", b"traceparent", b"tracestate", b"x-forwarded-for", b"forwarded"}
 
@@ -102,8 +99,8 @@ class StrictProtocol(Connection):
             self.expect_100_continue = True
 
     def _read_head(self) -> None:
-        if len(self._waiting) >= MOST_WAITING:
-            reason = f"{MOST_WAITING} requests wait for their turn on this connection."
+        if len(self._waiting) >= self.limits.max_pipelined:
+            reason = f"{self.limits.max_pipelined} requests wait for their turn on this connection."
             raise TooManyRequests(reason, headers={"Retry-After": "1"})
         method, version = self.parser.get_method().decode("ascii"), self.parser.get_http_version()
         self.scope["method"], self.scope["http_version"] = method, version
