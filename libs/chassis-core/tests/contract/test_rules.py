@@ -101,6 +101,54 @@ def test_a_good_service_keeps_every_rule(root, rule):
     assert list(rule.find(root, root / "services/books")) == []
 
 
+STEP = "src/books/migrations/versions/0002_more.py"
+STEP_HEAD = """\
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+"""
+
+
+@pytest.mark.parametrize(
+    "taking",
+    [
+        'op.drop_column("a", "b")',
+        'op.drop_table("a")',
+        'op.rename_table("a", "b")',
+        'op.alter_column("a", "b", new_column_name="c")',
+        'op.alter_column("a", "b", nullable=False)',
+        'op.add_column("a", sa.Column("b", sa.Integer, nullable=False))',
+        'with op.batch_alter_table("a") as a: a.drop_column("b")',
+    ],
+)
+def test_a_migration_that_takes_away_is_found_unless_it_says_that_nobody_minds(root, taking):
+    text = f"{STEP_HEAD}def upgrade():\n    {taking}\n"
+    (one,) = found(root, "migrations-expand-first", STEP, text)
+    assert one.endswith("while the code before it still runs")
+    said = f'"""Drop it.\n\nContract: nobody has read it since 1.4.\n"""\n{text}'
+    assert found(root, "migrations-expand-first", STEP, said) == []
+
+
+@pytest.mark.parametrize(
+    "adding",
+    [
+        'op.create_table("a", sa.Column("b", sa.Integer, nullable=False))',
+        'op.add_column("a", sa.Column("b", sa.Integer))',
+        'op.add_column("a", sa.Column("b", sa.Integer, nullable=False, server_default="0"))',
+        'op.alter_column("a", "b", type_=sa.Text, existing_nullable=False)',
+        'op.drop_index("a")',
+    ],
+)
+def test_a_migration_that_adds_is_welcome(root, adding):
+    back = "def downgrade():\n    op.drop_table('a')\n"
+    text = f"{STEP_HEAD}def upgrade():\n    {adding}\n\n\n{back}"
+    assert found(root, "migrations-expand-first", STEP, text) == []
+
+
 def test_every_rule_is_in_the_table():
     assert {case[0] for case in CASES} == BY_NAME.keys()
     assert len(BY_NAME) == len(RULES)
