@@ -1,9 +1,11 @@
 """Each rule finds what it is for, and leaves what only looks like it alone."""
 
+import math
 import tomllib
 from pathlib import Path
 
 import pytest
+from chassis_core.contract.bounds import BOUNDS, Bound
 from chassis_core.contract.rules import RULES
 
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -147,6 +149,37 @@ def test_a_migration_that_adds_is_welcome(root, adding):
     back = "def downgrade():\n    op.drop_table('a')\n"
     text = f"{STEP_HEAD}def upgrade():\n    {adding}\n\n\n{back}"
     assert found(root, "migrations-expand-first", STEP, text) == []
+
+
+def settings_found(root, section, field, value):
+    text = (
+        f"from books.settings import Settings\ns = Settings({section}={{{field!r}: {value!r}}})\n"
+    )
+    return found(root, "guards-stay-on", "src/books/main.py", text)
+
+
+@pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: f"{bound.section}.{bound.field}")
+def test_a_number_beyond_its_bound_is_found_and_the_bound_is_not(root, bound: Bound):
+    last, beyond = (bound.most, math.nextafter(bound.most, math.inf))
+    if math.isinf(bound.most):
+        last, beyond = bound.least, math.nextafter(bound.least, 0)
+    assert settings_found(root, bound.section, bound.field, last) == []
+    (one,) = settings_found(root, bound.section, bound.field, beyond)
+    assert bound.says in one
+
+
+@pytest.mark.parametrize(
+    "rates",
+    ["20000/seconds", "99999/1 second", "900000/10 seconds", "700000/minute"],
+)
+def test_a_rate_that_nobody_meets_is_found_in_every_spelling(root, rates):
+    assert settings_found(root, "rate_limit", "default", rates)
+    assert settings_found(root, "rate_limit", "default", f"{rates}; 100/hour") == []
+
+
+@pytest.mark.parametrize("rates", ["10000/second", "200 / seconds", "90000/10 seconds", "5/day"])
+def test_a_rate_that_somebody_meets_is_left_alone(root, rates):
+    assert settings_found(root, "rate_limit", "default", rates) == []
 
 
 def test_every_rule_is_in_the_table():

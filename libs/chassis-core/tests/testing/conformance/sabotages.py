@@ -25,6 +25,7 @@ from chassis_core.concerns.cors import CorsSettings
 from chassis_core.concerns.database import database
 from chassis_core.concerns.deadline import DeadlineSettings
 from chassis_core.concerns.logs import LogsSettings
+from chassis_core.concerns.rate_limit import RateLimitSettings
 from chassis_core.problem import Unauthenticated, responses
 from chassis_core.protocol.cycle import Cycle
 from fastapi import APIRouter, FastAPI, Request
@@ -263,6 +264,9 @@ SABOTAGES = {
     "every origin allowed": Sabotage("foreign-origins-are-refused", settings(cors=ANYWHERE)),
     "a deadline of an hour": Sabotage(
         "limits-are-sane", settings(deadline=DeadlineSettings(timeout=3600))
+    ),
+    "a rate that nobody meets": Sabotage(
+        "limits-are-sane", settings(rate_limit=RateLimitSettings(default="20000/seconds"))
     ),
     "no access log": Sabotage(
         "limits-are-sane answers-are-logged-once", settings(logs=LogsSettings(access=False))

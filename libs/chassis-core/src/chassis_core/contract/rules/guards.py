@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 
+from chassis_core.contract.bounds import BOUNDS, Bound, is_limit
 from chassis_core.contract.document import prefix_of
 from chassis_core.contract.rule import Finding, Rule
 from chassis_core.contract.rules.manifests import assignments, entries
 from chassis_core.contract.rules.source import Module, read
 
 NAME = "guards-stay-on"
-_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +36,12 @@ def _off(value: str) -> bool:
     return value.lower() in {"", "null", "none", "false", "0", "0.0"}
 
 
-def _at_least(limit: float) -> Callable[[str], bool]:
+def _beyond(bound: Bound) -> Callable[[str], bool]:
     def weak(value: str) -> bool:
         try:
-            return float(value.replace("_", "")) >= limit
+            return not bound.fits(float(value))
         except ValueError:
-            return False
+            return _off(value)
 
     return weak
 
@@ -55,22 +55,12 @@ def _everyone(value: str) -> bool:
         return False
 
 
-def _flood(value: str) -> bool:
-    rates = [rate.partition("/") for rate in value.split(";")]
-    return all(
-        count.strip().isdigit() and int(count) > 10_000 * _SECONDS.get(unit.strip(), int(count))
-        for count, _, unit in rates
-    )
-
-
 GUARDS = (
     Guard("", "environment", bool, "is said in the source; the deployment says it"),
-    Guard("rate_limit", "default", _off, "lets one client take everything"),
-    Guard("rate_limit", "default", _flood, "is no limit that anybody meets"),
+    Guard("rate_limit", "default", lambda v: not is_limit(v), "is no limit that anybody meets"),
     Guard("trusted_hosts", "allowed", lambda v: v == "*", "answers to any host name"),
     Guard("client_address", "trusted_proxies", _everyone, "lets clients choose their address"),
     Guard("cors", "allow_origins", lambda v: v == "*", "lets every web page read the answers"),
-    Guard("security_headers", "hsts_max_age", _off, "lets browsers fall back to http"),
     Guard(
         "security_headers",
         "content_security_policy",
@@ -78,14 +68,12 @@ GUARDS = (
         "lets pages run anything",
     ),
     Guard("logs", "access", _off, "leaves requests out of the log"),
-    Guard("body_limit", "max_bytes", _at_least(104_857_601), "lets a body fill the memory"),
-    Guard("body_limit", "max_json_depth", _at_least(1001), "lets a body exhaust the stack"),
-    Guard("deadline", "timeout", _at_least(301), "lets a request run for ever"),
-    Guard("load", "max_concurrency", _at_least(10_001), "takes on more than can be done"),
-    Guard("database", "statement_timeout", _off, "lets a statement run for ever"),
     Guard("auth", "mode", lambda v: v.lower() == "none", "believes nobody, and so guards nothing"),
     Guard("auth", "algorithms", lambda v: v.lower() == "none", "believes unsigned tokens"),
-    Guard("auth", "max_lifetime", _at_least(2_592_001), "believes tokens for months"),
+    *(
+        Guard(one.section, one.field, _beyond(one), f"is out of bounds ({one.says})")
+        for one in BOUNDS
+    ),
 )
 _CLASSES = {
     "".join(part.title() for part in one.section.split("_")) + "Settings": one.section

@@ -4,30 +4,19 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from chassis_core.contract.bounds import BOUNDS, is_limit
 from chassis_core.testing.conformance.probe import BASE
 from chassis_core.testing.conformance.promise import Promise, hold
 from chassis_core.testing.conformance.subject import Running, Subject
 
 SOON = 3.0
 """Seconds in which a deadline of a fraction of one is noticed, on a machine that is busy."""
-_SANE: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "body_limit.max_bytes": (lambda n: n <= 16_777_216, "16 MiB at most"),
-    "body_limit.max_json_depth": (lambda n: n <= 512, "512 at most"),
-    "deadline.timeout": (lambda n: n <= 60, "60 s at most: proxies wait no longer"),
-    "rate_limit.default": (bool, "a rate such as 200/second"),
-    "load.max_concurrency": (lambda n: n <= 2000, "2000 at most"),
-    "trusted_hosts.allowed": (lambda names: "*" not in names, "names, not *"),
-    "logs.access": (bool, "true"),
-    "logs.level": (lambda level: level == "info", "info: less hides access lines, more is noise"),
-    "auth.max_lifetime": (lambda n: n <= 86_400, "a day at most: tokens cannot be recalled"),
-    "auth.leeway": (lambda n: n <= 120, "120 s at most"),
-    "security_headers.hsts_max_age": (lambda n: n >= 86_400, "a day at least"),
-    "server.header_timeout": (lambda n: n <= 30, "30 s at most"),
-    "server.body_timeout": (lambda n: n <= 60, "60 s at most"),
-    "server.max_headers": (lambda n: n <= 500, "500 at most"),
-    "server.max_header_bytes": (lambda n: n <= 65_536, "64 KiB at most"),
-    "database.statement_timeout": (lambda n: 0 < n <= 30, "30 s at most, and not 0"),
-    "database.pool_timeout": (lambda n: n <= 5, "5 s at most"),
+_SANE: dict[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
+    ("rate_limit", "default"): (lambda rates: is_limit(rates or ""), "a rate such as 200/second"),
+    ("trusted_hosts", "allowed"): (lambda names: "*" not in names, "names, not *"),
+    ("logs", "access"): (bool, "true"),
+    ("logs", "level"): (lambda one: one == "info", "info: less hides access lines, more is noise"),
+    **{(one.section, one.field): (one.fits, one.says) for one in BOUNDS},
 }
 
 
@@ -88,10 +77,9 @@ async def _said_soon(service: Running, headers: dict[str, str]) -> str:
 
 
 async def _sane(subject: Subject) -> None:
-    for name, (fits, belongs) in _SANE.items():
-        section, _, field = name.partition(".")
+    for (section, field), (fits, belongs) in _SANE.items():
         value = getattr(getattr(subject.settings, section), field)
-        hold(fits(value), f"{name} is {value!r} in production; it must be {belongs}")
+        hold(fits(value), f"{section}.{field} is {value!r} in production; it must be {belongs}")
 
 
 LIMITS = (
