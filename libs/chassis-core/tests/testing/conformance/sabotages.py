@@ -130,6 +130,10 @@ async def block(_: CurrentUser) -> None:
     time.sleep(0.3)  # noqa: ASYNC251 - it is the sabotage
 
 
+async def block_when_asked_well(word: str, user: CurrentUser) -> None:
+    await block(user)
+
+
 async def nothing(_: CurrentUser) -> None:
     pass
 
@@ -288,6 +292,9 @@ SABOTAGES = {
         "credentials-stay-with-the-caller", route("POST", "/v1/logged", log_the_body)
     ),
     "a handler that blocks": Sabotage("the-loop-is-not-blocked", route("GET", "/v1/block", block)),
+    "a handler that blocks and requires a parameter": Sabotage(
+        "the-loop-is-not-blocked", route("GET", "/v1/block", block_when_asked_well)
+    ),
     "a route that no document shows": Sabotage(
         "no-route-is-hidden", route("GET", "/v1/hidden", nothing, include_in_schema=False)
     ),

@@ -98,11 +98,8 @@ def _json(subject: Subject) -> list[Operation]:
 async def _status(
     subject: Subject, service: Running, operation: Operation, body: bytes, kind: str
 ) -> int:
-    headers = {**operation.headers, **subject.token(*operation.scopes), "content-type": kind}
-    answer = await service.http.request(
-        operation.method, operation.url, content=body, headers=headers, params=operation.query
-    )
-    return answer.status_code
+    headers = {**subject.token(*operation.scopes), "content-type": kind}
+    return (await service.send(operation, headers, content=body)).status_code
 
 
 BODIES = (

@@ -105,23 +105,16 @@ class Callers:
         Raises:
             Unasked: no body can be made up.
         """
-        headers = {
-            name: tag if tag and name.lower() == "if-match" else value
-            for name, value in operation.headers.items()
-        }
+        matching = [name for name in operation.headers if tag and name.lower() == "if-match"]
+        token = self.subject.token(*operation.scopes, caller=caller)
         body: dict[str, Any] = {}
         if operation.reads(_KIND):
             try:
                 body["json"] = sample(operation.document, operation.schema(_KIND))
             except Unmakeable as reason:
                 raise Unasked(f"{operation}: {reason}; give it examples") from reason
-        return await self.service.http.request(
-            operation.method,
-            replace(operation, path=path).url,
-            headers={**headers, **self.subject.token(*operation.scopes, caller=caller)},
-            params=operation.query,
-            **body,
-        )
+        headers = {**dict.fromkeys(matching, tag), **token}
+        return await self.service.send(replace(operation, path=path), headers, **body)
 
     def _placed(self, making: Operation) -> str:
         for parent in reversed(self.things):

@@ -1,14 +1,12 @@
 """Who may call: credentials, and what passes for one."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import httpx2
 
-from chassis_core.testing.conformance.operations import Operation
 from chassis_core.testing.conformance.probe import BASE
 from chassis_core.testing.conformance.promise import DoesNotApply, Promise, hold
-from chassis_core.testing.conformance.subject import Running, Subject
+from chassis_core.testing.conformance.subject import Subject
 from chassis_core.testing.issuer import Issuer, encoded
 
 
@@ -21,7 +19,7 @@ async def _guarded(subject: Subject) -> None:
                 f"{operation} says nothing of who may call it: take CurrentUser, or say "
                 "openapi_extra=PUBLIC if anyone may",
             )
-            answer = await _send(service, operation)
+            answer = await service.send(operation)
             if operation.guarded:
                 _challenged(answer, str(operation))
 
@@ -33,15 +31,6 @@ def _challenged(answer: httpx2.Response, name: str, credential: str = "no creden
     hold(challenge, f"{name} is answered 401 without WWW-Authenticate")
 
 
-async def _send(service: Running, operation: Operation, **headers: Any) -> httpx2.Response:
-    return await service.http.request(
-        operation.method,
-        operation.url,
-        headers={**operation.headers, **headers},
-        params=operation.query,
-    )
-
-
 async def _forged(subject: Subject) -> None:
     guarded = [operation for operation in subject.operations if operation.guarded]
     for name, token in _forgeries(subject):
@@ -51,7 +40,7 @@ async def _forged(subject: Subject) -> None:
             answer = await service.http.get(f"{BASE}/caller", headers=sent)
             _challenged(answer, "a route that takes CurrentUser", name)
             for operation in guarded:
-                _challenged(await _send(service, operation, **sent), str(operation), name)
+                _challenged(await service.send(operation, sent), str(operation), name)
 
 
 def _forgeries(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -94,7 +83,7 @@ async def _believed(subject: Subject) -> None:
         for operation in subject.operations:
             if operation.guarded:
                 headers = subject.token(*operation.scopes)
-                status = (await _send(service, operation, **headers)).status_code
+                status = (await service.send(operation, headers)).status_code
                 hold(status != 401, f"{operation} answers a good token with 401")
                 hold(status < 500, f"{operation} answers a good token with {status}")
 

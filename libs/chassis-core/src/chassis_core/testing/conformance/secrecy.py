@@ -82,13 +82,8 @@ async def _plant(
     for operation in subject.operations:
         for body in _bodies(operation, planted):
             for headers in (_headers(planted), subject.token(*operation.scopes)):
-                answer = await service.http.request(
-                    operation.method,
-                    operation.url,
-                    headers={**operation.headers, "cookie": f"session={planted}", **headers},
-                    params=operation.query | _fields(planted),
-                    **body,
-                )
+                sent = {"cookie": f"session={planted}", **headers}
+                answer = await service.send(operation, sent, query=_fields(planted), **body)
                 yield str(operation), f"{answer.headers}{answer.text}"
 
 

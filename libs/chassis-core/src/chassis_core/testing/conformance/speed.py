@@ -54,8 +54,7 @@ async def _stall(subject: Subject, service: Running, operation: Operation) -> fl
 
     watching = asyncio.create_task(watch())
     await asyncio.sleep(0.006)
-    headers = {**operation.headers, **subject.token(*operation.scopes)}
-    await service.http.request(operation.method, operation.url, headers=headers)
+    await service.send(operation, subject.token(*operation.scopes))
     await asyncio.sleep(0.006)
     watching.cancel()
     return longest

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -40,6 +41,30 @@ class Running:
     app: App
     telemetry: Telemetry
     http: httpx2.AsyncClient
+
+    async def send(
+        self,
+        operation: Operation,
+        headers: Mapping[str, str] = MappingProxyType({}),
+        *,
+        query: Mapping[str, str] = MappingProxyType({}),
+        **body: Any,
+    ) -> httpx2.Response:
+        """Send a request of an operation, with what it requires.
+
+        Args:
+            operation: what is asked for.
+            headers: further ones, which win over those that the operation requires.
+            query: further parameters.
+            body: as the client takes it, such as `json=...`.
+        """
+        return await self.http.request(
+            operation.method,
+            operation.url,
+            headers={**operation.headers, **headers},
+            params={**operation.query, **query},
+            **body,
+        )
 
     async def admin(self, path: str) -> httpx2.Response:
         """Ask the admin listener for `path`."""
