@@ -151,6 +151,20 @@ def test_a_migration_that_adds_is_welcome(root, adding):
     assert found(root, "migrations-expand-first", STEP, text) == []
 
 
+def test_a_guard_is_seen_where_its_router_is_included(root):
+    main = """\
+from chassis_core import CurrentUser as User
+from fastapi import APIRouter, Depends
+from books.api import router
+
+whole = APIRouter()
+whole.include_router(router, dependencies=[Depends(User)])
+"""
+    write(root / "services/books", {"src/books/main.py": main})
+    route = "@router.post('/x')\nasync def f(): ...\n"
+    assert found(root, "guarded-routes", API, route) == []
+
+
 def settings_found(root, section, field, value):
     text = (
         f"from books.settings import Settings\ns = Settings({section}={{{field!r}: {value!r}}})\n"

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 
 from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.nodes import keyword
 from chassis_core.contract.rules.source import Module
 
 _ERRORS = {"Exception", "BaseException", "HTTPException", "RequestValidationError", "Problem"}
@@ -27,17 +28,16 @@ def _answers(module: Module) -> Iterator[Sight]:
 
 
 def _broad_handlers(module: Module, call: ast.Call) -> Iterator[Sight]:
-    handlers = next((one.value for one in call.keywords if one.arg == "error_handlers"), None)
+    handlers = keyword(call, "error_handlers")
     for key in handlers.keys if isinstance(handlers, ast.Dict) else ():
-        if key is not None and module.dotted(key).rpartition(".")[2] in _ERRORS:
+        if key is not None and module.last(key) in _ERRORS:
             yield key, f"a handler of {ast.unparse(key)} replaces the chassis's; handle your own"
 
 
 def _status(call: ast.Call, name: str) -> int:
     if not (name.startswith(("fastapi.", "starlette.")) and name.endswith("Response")):
         return 0
-    given = [one.value for one in call.keywords if one.arg == "status_code"]
-    given += call.args[1:2]
+    given = [keyword(call, "status_code"), *call.args[1:2]]
     values = [one.value for one in given if isinstance(one, ast.Constant)]
     return max((value for value in values if isinstance(value, int)), default=0)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from chassis_core.contract.document import package_of
 from chassis_core.contract.rules.composition import STANDARD
-from chassis_core.contract.rules.making import Sight, service_rule, source_rule
-from chassis_core.contract.rules.names import source_of
+from chassis_core.contract.rules.making import Located, Sight, service_rule, source_rule
+from chassis_core.contract.rules.nodes import targets
 from chassis_core.contract.rules.source import Module, Source
 
 PUBLIC = frozenset(
@@ -25,24 +25,8 @@ _INTERNAL = frozenset(
 _FOUNDATIONS = ("chassis_core.", "fastapi.", "starlette.", "sqlalchemy.", "pydantic.", "structlog.")
 
 
-def imported(module: Module) -> Iterator[tuple[ast.AST, str, str]]:
-    """Yield every import: its place, the module, and the name taken from it, if one is."""
-    package = module.name if module.path.endswith("__init__.py") else module.name.rpartition(".")[0]
-    for node in module.all(ast.ImportFrom):
-        for one in node.names:
-            yield node, source_of(node, package), one.name
-    for plain in module.all(ast.Import):
-        for one in plain.names:
-            yield plain, one.name, ""
-    for call in module.all(ast.Call):
-        if module.dotted(call.func) in {"importlib.import_module", "__import__"} and call.args:
-            first = call.args[0]
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                yield call, first.value, ""
-
-
 def _private(module: Module) -> Iterator[Sight]:
-    for node, owner, name in imported(module):
+    for node, owner, name in module.imports():
         if owner.partition(".")[0] != "chassis_core":
             continue
         whole = f"{owner}.{name}" if name else owner
@@ -60,10 +44,10 @@ def _public(owner: str) -> str:
     return near if near in PUBLIC else "chassis_core"
 
 
-def _others(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _others(source: Source) -> Iterator[Located]:
     others = _neighbours(source.folder)
     for module in source.modules.values():
-        for node, owner, _ in imported(module):
+        for node, owner, _ in module.imports():
             if (other := owner.partition(".")[0]) in others:
                 yield module, node, f"imports the service {other}; call it with client({other!r})"
         for call in module.all(ast.Call):
@@ -77,7 +61,7 @@ def _neighbours(folder: Path) -> set[str]:
 
 
 def _patches(module: Module) -> Iterator[Sight]:
-    for node, owner, _ in imported(module):
+    for node, owner, _ in module.imports():
         if owner.partition(".")[0] in {"unittest", "pytest", "mock"}:
             yield node, f"{owner} is for tests; a service does not import it"
     for node in module.all(ast.Attribute):
@@ -99,8 +83,7 @@ def _written_to(module: Module) -> Iterator[tuple[ast.AST, str]]:
 
 
 def _changed(statement: ast.AST) -> Iterator[ast.AST]:
-    single = getattr(statement, "target", None)
-    for target in [single] if single is not None else getattr(statement, "targets", []):
+    for target in targets(statement):
         if isinstance(target, ast.Attribute):
             yield target
         elif isinstance(target, ast.Subscript):

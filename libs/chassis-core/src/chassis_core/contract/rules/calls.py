@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.boundaries import imported
 from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.nodes import method
 from chassis_core.contract.rules.source import Module
 
 _CLIENTS = (
@@ -33,7 +33,7 @@ _CHECKS |= {"check_hostname"}
 
 def _own_clients(module: Module) -> Iterator[Sight]:
     instead = "use client('…'), with its deadline, breaker, token and trace"
-    for node, owner, name in imported(module):
+    for node, owner, name in module.imports():
         whole = f"{owner}.{name}"
         if any(f"{whole}.".startswith(f"{one}.") for one in _CLIENTS):
             yield node, f"{owner} is a client of its own; {instead}"
@@ -47,15 +47,15 @@ def _own_clients(module: Module) -> Iterator[Sight]:
 
 def _own_tokens(module: Module) -> Iterator[Sight]:
     instead = "take CurrentUser or require_scopes(…)"
-    for node, owner, _ in imported(module):
+    for node, owner, _ in module.imports():
         if owner.partition(".")[0] in _TOKENS:
             yield node, f"{owner} verifies tokens past the chassis; {instead}"
     for call in module.all(ast.Call):
         name = module.dotted(call.func)
         if name in _DECODERS:
             yield call, f"{name}() reads a token past the chassis; {instead}"
-        elif name.startswith("fastapi.security.") and name.rpartition(".")[2] in _SCHEMES:
-            yield call, f"{name.rpartition('.')[2]} only reads a token; {instead}"
+        elif name.startswith("fastapi.security.") and module.last(call.func) in _SCHEMES:
+            yield call, f"{module.last(call.func)} only reads a token; {instead}"
         elif name in {"chassis_core.Principal", "chassis_core.concerns.auth.Principal"}:
             yield call, f"a Principal made by hand has proved nothing; {instead}"
     yield from _header_read(module)
@@ -67,8 +67,7 @@ def _header_read(module: Module) -> Iterator[Sight]:
         if str(constant.value).lower() != "authorization" or _in_scheme(module, constant):
             continue
         outer = module.parents[constant]
-        method = outer.func if isinstance(outer, ast.Call) else None
-        reads = isinstance(method, ast.Attribute) and method.attr in {"get", "getlist"}
+        reads = isinstance(outer, ast.Call) and method(outer) in {"get", "getlist"}
         if reads or isinstance(outer, ast.Subscript):
             yield constant, "reads the Authorization header by hand; take CurrentUser"
     for argument in module.all(ast.arg):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chassis_core.contract.rule import Finding, Rule
+from chassis_core.contract.rules.making import Sight
 from chassis_core.contract.rules.source import parse, python_files, test_files
 
 _CONFIGS = {"ruff.toml", ".ruff.toml", "mypy.ini", ".mypy.ini", "setup.cfg", "pytest.ini"}
@@ -55,7 +56,7 @@ def _silenced(root: Path, folder: Path, name: str) -> Iterator[Finding]:
                 yield Finding(where, getattr(node, "lineno", 0), name, message)
 
 
-def _skipped(text: str) -> Iterator[tuple[ast.AST, str]]:
+def _skipped(text: str) -> Iterator[Sight]:
     try:
         tree = parse(text.encode())
     except (SyntaxError, ValueError, RecursionError):

@@ -4,7 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from chassis_core.contract.rules.making import Sight, service_rule, source_rule
+from chassis_core.contract.rules.making import Located, Sight, everywhere, service_rule, source_rule
+from chassis_core.contract.rules.nodes import assigned, keyword, method
 from chassis_core.contract.rules.source import Module, Source
 
 STANDARD = frozenset(
@@ -24,18 +25,18 @@ _STACK = {"user_middleware", "middleware_stack", "build_middleware_stack"}
 def _apps(module: Module) -> Iterator[Sight]:
     for call in module.all(ast.Call):
         name = module.dotted(call.func)
-        if "." in name and name.rpartition(".")[2] in _APPS and not _internal(name, module):
+        if "." in name and module.last(call.func) in _APPS and not _internal(name, module):
             yield call, f"{name}() makes an app without the chassis; use create_app"
         elif name.partition(".")[0] in _SERVERS and "." in name:
             yield call, f"{name}() starts a server of its own; chassis serve runs the service"
-        elif isinstance(call.func, ast.Attribute) and call.func.attr in _PAST:
-            yield call, f".{call.func.attr}() answers past tokens and promises; write HTTP routes"
+        elif method(call) in _PAST:
+            yield call, f".{method(call)}() answers past tokens and promises; write HTTP routes"
     for attribute in module.all(ast.Attribute):
         if attribute.attr in _LATER:
             yield attribute, f".{attribute.attr} changes the app after it is made; use a Concern"
     for node in module.all(ast.ClassDef):
-        for base in map(module.dotted, node.bases):
-            if base.rpartition(".")[2] in _APPS or base == "chassis_core.App":
+        for base in node.bases:
+            if module.last(base) in _APPS or module.dotted(base) == "chassis_core.App":
                 yield node, f"{node.name} is an app of its own kind; use create_app"
 
 
@@ -43,7 +44,7 @@ def _internal(name: str, module: Module) -> bool:
     return name.partition(".")[0] == module.name.partition(".")[0]
 
 
-def _factories(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _factories(source: Source) -> Iterator[Located]:
     main = source.modules.get(f"{source.package}.main")
     if main is None:
         return
@@ -61,23 +62,17 @@ def _returns(function: ast.FunctionDef) -> Iterator[ast.Return]:
 def _made(module: Module, function: ast.FunctionDef, value: ast.expr) -> bool:
     if isinstance(value, ast.Call):
         name = module.dotted(value.func)
-        built = isinstance(value.func, ast.Attribute) and value.func.attr == "build"
-        return name == "chassis_core.create_app" or built or _internal(name, module)
+        built = name == "chassis_core.create_app" or method(value) == "build"
+        return built or _internal(name, module)
     if isinstance(value, ast.Name):
         nodes = [n for n in ast.walk(function) if isinstance(n, (ast.Assign, ast.AnnAssign))]
-        values = [n.value for n in nodes if value.id in {ast.unparse(t) for t in _targets(n)}]
+        values = [n.value for n in nodes if value.id in assigned(n)]
         return bool(values) and all(v and _made(module, function, v) for v in values)
     return False
 
 
-def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
-    return node.targets if isinstance(node, ast.Assign) else [node.target]
-
-
-def _all_apps(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
-    for module in source.modules.values():
-        for node, message in _apps(module):
-            yield module, node, message
+def _all_apps(source: Source) -> Iterator[Located]:
+    yield from everywhere(source, _apps)
     yield from _factories(source)
 
 
@@ -96,8 +91,7 @@ def _left_out(module: Module) -> Iterator[Sight]:
 
 
 def _impostors(call: ast.Call) -> Iterator[Sight]:
-    named = {one.arg: one.value for one in call.keywords}
-    value = named.get("name")
+    value = keyword(call, "name")
     if isinstance(value, ast.Constant) and value.value in STANDARD:
         yield call, f"a concern named {value.value!r} replaces the standard one; name it otherwise"
 
@@ -120,24 +114,15 @@ def _wrapping(module: Module) -> Iterator[Sight]:
         if node.attr == "add_middleware" or node.attr in _STACK:
             yield node, f".{node.attr} goes around the layers; {instead}"
     for call in module.all(ast.Call):
-        attribute = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        if attribute == "middleware" and isinstance(module.parents[call], _DECORATED):
+        if method(call) == "middleware" and isinstance(module.parents[call], _DECORATED):
             yield call, f"@….middleware() goes around the layers; {instead}"
-    for where, name in _imports(module):
-        if name.startswith(_MIDDLEWARE) and name != "starlette.middleware.Middleware":
-            yield where, f"{name} stands outside the order of layers; {instead}"
+    for where, owner, name in module.imports():
+        whole = f"{owner}.{name}" if name else owner
+        if whole.startswith(_MIDDLEWARE) and whole != "starlette.middleware.Middleware":
+            yield where, f"{whole} stands outside the order of layers; {instead}"
 
 
 _DECORATED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-
-
-def _imports(module: Module) -> Iterator[tuple[ast.AST, str]]:
-    for node in module.all(ast.ImportFrom):
-        for one in node.names:
-            yield node, f"{node.module}.{one.name}"
-    for plain in module.all(ast.Import):
-        for one in plain.names:
-            yield plain, one.name
 
 
 ONE_APP = service_rule(

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.nodes import assigned, method
 from chassis_core.contract.rules.source import Module
 
 _SESSION = re.compile(r"(?i)(^|_)(session|conn|connection|db|uow|transaction|tx)\d*$")
@@ -60,7 +61,7 @@ def _engines(module: Module) -> Iterator[Sight]:
     instead = "take Session, or share(settings)['database'] and ['redis']"
     for call in module.all(ast.Call):
         name = module.dotted(call.func)
-        last = name.rpartition(".")[2]
+        last = module.last(call.func)
         if name.startswith("sqlalchemy.") and (last in _ENGINES or last == "AsyncSession"):
             yield call, f"{last}() opens a store of its own; {instead}"
         elif name.partition(".")[0] in _DRIVERS and "." in name and not last.endswith("Error"):
@@ -71,9 +72,9 @@ def _made_of_strings(module: Module) -> Iterator[Sight]:
     if ".migrations." in f".{module.name}.":
         return
     for call in module.all(ast.Call):
-        last = call.func.attr if isinstance(call.func, ast.Attribute) else module.dotted(call.func)
-        if last.rpartition(".")[2] in _TAKES_SQL and call.args and _built(module, call.args[0]):
-            yield call, f"{last.rpartition('.')[2]}() of a string made of parts; bind parameters"
+        last = method(call) or module.last(call.func)
+        if last in _TAKES_SQL and call.args and _built(module, call.args[0]):
+            yield call, f"{last}() of a string made of parts; bind parameters"
 
 
 def _built(module: Module, node: ast.expr) -> bool:
@@ -81,8 +82,8 @@ def _built(module: Module, node: ast.expr) -> bool:
         return any(isinstance(part, ast.FormattedValue) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mod, ast.Add)):
         return _is_text(node.left) or _is_text(node.right) or _built(module, node.left)
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return node.func.attr in {"format", "format_map"}
+    if isinstance(node, ast.Call):
+        return method(node) in {"format", "format_map"}
     if isinstance(node, ast.Name) and (function := module.function_of(node)) is not None:
         return any(_built(module, value) for value in _given(function, node.id))
     return False
@@ -97,7 +98,7 @@ def _is_text(node: ast.expr) -> bool:
 def _given(function: ast.AST, name: str) -> Iterator[ast.expr]:
     for node in ast.walk(function):
         if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Name):
-            if any(isinstance(target, ast.Name) and target.id == name for target in node.targets):
+            if name in assigned(node):
                 yield node.value
         elif isinstance(node, ast.AugAssign) and getattr(node.target, "id", "") == name:
             yield ast.BinOp(ast.Constant(""), ast.Add(), node.value)

@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.boundaries import imported
 from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.nodes import keyword, method
 from chassis_core.contract.rules.source import Module
 
 _BLOCKS = {
@@ -63,8 +63,7 @@ def _swallowing(module: Module) -> Iterator[Sight]:
 
 def _is_answered(handler: ast.ExceptHandler) -> bool:
     nodes = [node for statement in handler.body for node in ast.walk(statement)]
-    calls = [node.func for node in nodes if isinstance(node, ast.Call)]
-    told = any(isinstance(call, ast.Attribute) and call.attr in _SAYS for call in calls)
+    told = any(isinstance(node, ast.Call) and method(node) in _SAYS for node in nodes)
     return told or any(isinstance(node, ast.Raise) for node in nodes)
 
 
@@ -74,7 +73,7 @@ def _lost(module: Module) -> Iterator[Sight]:
         call = statement.value
         if not isinstance(call, ast.Call):
             continue
-        last = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        last = method(call)
         if module.dotted(call.func) in _TASKS or last in {"create_task", "run_in_executor"}:
             if not _in_group(module, call):
                 yield call, "nobody waits for this task, and it may vanish; keep and await it"
@@ -85,7 +84,7 @@ def _lost(module: Module) -> Iterator[Sight]:
 
 
 def _queues(module: Module) -> Iterator[Sight]:
-    for node, owner, _ in imported(module):
+    for node, owner, _ in module.imports():
         if owner.partition(".")[0] in _QUEUES:
             yield node, f"{owner} is a queue beside the outbox; publish an event"
 
@@ -106,10 +105,8 @@ def _executing(module: Module) -> Iterator[Sight]:
             yield call, f"{name}() runs what it is given; read data with pydantic or json"
         elif name in {"yaml.load", "yaml.load_all"} and "Safe" not in ast.unparse(call):
             yield call, f"{name}() builds any object; use yaml.safe_load"
-        for keyword in call.keywords:
-            value = keyword.value
-            if keyword.arg == "shell" and getattr(value, "value", False) is True:
-                yield call, "shell=True runs what a value says; give a list of arguments"
+        if getattr(keyword(call, "shell"), "value", False) is True:
+            yield call, "shell=True runs what a value says; give a list of arguments"
 
 
 NO_BLOCKING = source_rule(

@@ -9,7 +9,9 @@ from pathlib import Path
 from chassis_core.contract.bounds import BOUNDS, Bound, is_limit
 from chassis_core.contract.document import prefix_of
 from chassis_core.contract.rule import Finding, Rule
+from chassis_core.contract.rules.making import Sight
 from chassis_core.contract.rules.manifests import assignments, entries
+from chassis_core.contract.rules.nodes import method
 from chassis_core.contract.rules.source import Module, read
 
 NAME = "guards-stay-on"
@@ -102,17 +104,14 @@ def _find(root: Path, folder: Path) -> Iterator[Finding]:
                 yield Finding(entry.path, entry.line, NAME, message)
 
 
-def _unchecked(module: Module) -> Iterator[tuple[ast.AST, str]]:
+def _unchecked(module: Module) -> Iterator[Sight]:
     for call in module.all(ast.Call):
-        method = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-        forced = module.dotted(call.func) == "object.__setattr__" and "settings" in _text(call)
-        copied = method == "model_copy" and call.keywords and "ettings" in _text(call.func)
-        if forced or copied or (method == "model_construct" and "Settings" in _text(call.func)):
+        name, last = module.dotted(call.func), method(call)
+        forced = name == "object.__setattr__" and "settings" in ast.unparse(call)
+        copied = last == "model_copy" and call.keywords and "ettings" in ast.unparse(call.func)
+        made = last == "model_construct" and "Settings" in ast.unparse(call.func)
+        if forced or copied or made:
             yield call, "settings changed past their checks; say it in Settings, or from outside"
-
-
-def _text(node: ast.AST) -> str:
-    return ast.unparse(node)
 
 
 def _deployed(path: str, name: str, value: str) -> Iterator[str]:
@@ -139,7 +138,7 @@ def _split(value: str) -> list[str]:
 
 def _written(module: Module) -> Iterator[tuple[ast.AST, str, str, list[str]]]:
     for call in module.all(ast.Call):
-        last = module.dotted(call.func).rpartition(".")[2]
+        last = module.last(call.func)
         section = _CLASSES.get(last, "")
         for keyword in call.keywords:
             if keyword.arg == "environment" and last == "Settings":
@@ -150,7 +149,7 @@ def _written(module: Module) -> Iterator[tuple[ast.AST, str, str, list[str]]]:
                 yield from _nested(keyword.arg, keyword.value)
     for cls in module.all(ast.ClassDef):
         for base in cls.bases:
-            section = _CLASSES.get(module.dotted(base).rpartition(".")[2], "")
+            section = _CLASSES.get(module.last(base), "")
             for field in cls.body if section else ():
                 if isinstance(field, ast.AnnAssign) and field.value is not None:
                     yield field, section, getattr(field.target, "id", ""), _values(field.value)

@@ -4,13 +4,14 @@ import ast
 from collections.abc import Iterator
 
 from chassis_core.contract.rules.data import is_session
-from chassis_core.contract.rules.making import service_rule
+from chassis_core.contract.rules.making import Located, service_rule
+from chassis_core.contract.rules.nodes import method
 from chassis_core.contract.rules.source import Module, Source
 
 _WORK = {"execute", "scalar", "scalars", "flush", "commit", "add", "add_all", "delete", "merge"}
 
 
-def _late(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _late(source: Source) -> Iterator[Located]:
     for module in source.modules.values():
         for call in module.all(ast.Call):
             if module.dotted(call.func) in {"fastapi.Depends", "fastapi.Security"} and call.args:
@@ -22,8 +23,7 @@ def _late(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
 
 
 def _hands_on_a_session(module: Module, call: ast.Call) -> bool:
-    adds = isinstance(call.func, ast.Attribute) and call.func.attr == "add_task"
-    return adds and any(is_session(module, given) for given in call.args)
+    return method(call) == "add_task" and any(is_session(module, given) for given in call.args)
 
 
 def _works_after_its_yield(module: Module, function: ast.AST) -> bool:
@@ -41,12 +41,7 @@ def _works_after_its_yield(module: Module, function: ast.AST) -> bool:
 
 def _opens(block: ast.AsyncWith) -> bool:
     calls = [item.context_expr for item in block.items]
-    names = [c.func.attr for c in calls if isinstance(c, ast.Call) and _is_attribute(c)]  # type: ignore[attr-defined]
-    return bool({"session", "begin"}.intersection(names))
-
-
-def _is_attribute(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute)
+    return any(isinstance(c, ast.Call) and method(c) in {"session", "begin"} for c in calls)
 
 
 def _is_work(module: Module, call: ast.Call) -> bool:

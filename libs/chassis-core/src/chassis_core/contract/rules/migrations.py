@@ -5,7 +5,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from chassis_core.contract.rules.making import service_rule
+from chassis_core.contract.rules.making import Located, service_rule
+from chassis_core.contract.rules.nodes import assigned, keyword, method
 from chassis_core.contract.rules.source import Module, Source
 
 _NOTE = re.compile(r"(?m)^\s*Contract: \S.{19,}")
@@ -22,10 +23,9 @@ def _steps(source: Source) -> Iterator[Module]:
 def _values(module: Module) -> Mapping[str, ast.expr]:
     found: dict[str, ast.expr] = {}
     for statement in module.tree.body:
-        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
         value = getattr(statement, "value", None)
         if isinstance(value, ast.expr):
-            found |= {target.id: value for target in targets if isinstance(target, ast.Name)}
+            found |= dict.fromkeys(assigned(statement), value)
     return found
 
 
@@ -36,7 +36,7 @@ def _ids(node: ast.expr | None) -> list[str]:
     return [str(value) for value in constants if value is not None]
 
 
-def _branches(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _branches(source: Source) -> Iterator[Located]:
     steps = [(module, _values(module)) for module in _steps(source)]
     known = Counter(one for _, values in steps for one in _ids(values.get("revision")))
     children = Counter(one for _, values in steps for one in _ids(values.get("down_revision")))
@@ -55,7 +55,7 @@ def _branches(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
         yield module, module.tree, "a second first migration; set down_revision to the last one"
 
 
-def _breaking(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _breaking(source: Source) -> Iterator[Located]:
     for module in _steps(source):
         if _NOTE.search(ast.get_docstring(module.tree) or ""):
             continue
@@ -67,15 +67,14 @@ def _breaking(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
 
 
 def _breaks(module: Module, call: ast.Call) -> str:
-    last = call.func.attr if isinstance(call.func, ast.Attribute) else ""
-    given = {one.arg: one.value for one in call.keywords}
+    last = method(call)
     if last in _DROPS:
         return f"{last}() takes away"
     if last == "execute" and any(_SQL.search(text) for text in _texts(call)):
         return "the statement takes away"
-    if last == "alter_column" and "new_column_name" in given:
+    if last == "alter_column" and keyword(call, "new_column_name"):
         return "alter_column() renames"
-    if last == "alter_column" and getattr(given.get("nullable"), "value", None) is False:
+    if last == "alter_column" and _is_required(call):
         return "alter_column() demands a value"
     if last == "add_column" and _demands(module, call):
         return "add_column() demands a value (give it a server_default)"
@@ -91,11 +90,13 @@ def _texts(call: ast.Call) -> Iterator[str]:
 def _demands(module: Module, call: ast.Call) -> bool:
     columns = [c for c in ast.walk(call) if isinstance(c, ast.Call) and c is not call]
     for column in columns:
-        if module.dotted(column.func).rpartition(".")[2] == "Column":
-            given = {one.arg: one.value for one in column.keywords}
-            required = getattr(given.get("nullable"), "value", None) is False
-            return required and "server_default" not in given
+        if module.last(column.func) == "Column":
+            return _is_required(column) and keyword(column, "server_default") is None
     return False
+
+
+def _is_required(call: ast.Call) -> bool:
+    return getattr(keyword(call, "nullable"), "value", None) is False
 
 
 ONE_LINE_OF_MIGRATIONS = service_rule(

@@ -4,7 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.making import Sight, service_rule, source_rule
+from chassis_core.contract.rules.making import Located, Sight, service_rule, source_rule
+from chassis_core.contract.rules.nodes import assigned, keyword
 from chassis_core.contract.rules.routes import routes
 from chassis_core.contract.rules.source import Module, Source, class_bases
 
@@ -18,7 +19,7 @@ _NEEDS_ZONE = {"now": 1, "fromtimestamp": 2}
 _NOT_BODIES = {"Form", "Query", "Path", "Header", "Cookie", "File", "Depends", "Security"}
 
 
-def _loose(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _loose(source: Source) -> Iterator[Located]:
     seen: set[ast.AST] = set()
     for module in source.modules.values():
         for function, _, _ in routes(module):
@@ -32,12 +33,12 @@ def _loose(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
 
 def _checked(
     source: Source, module: Module, annotation: ast.AST | None, seen: set[ast.AST]
-) -> Iterator[tuple[Module, ast.AST, str]]:
+) -> Iterator[Located]:
     nodes = ast.walk(annotation) if annotation is not None else ()
-    names = [module.dotted(n) for n in nodes if isinstance(n, (ast.Name, ast.Attribute))]
-    if {name.rpartition(".")[2] for name in names} & _NOT_BODIES:
+    named = [n for n in nodes if isinstance(n, (ast.Name, ast.Attribute))]
+    if _NOT_BODIES.intersection(map(module.last, named)):
         return
-    for name in filter(None, names):
+    for name in filter(None, map(module.dotted, named)):
         found = source.definition(name)
         if found is None or found[1] in seen:
             continue
@@ -50,7 +51,7 @@ def _checked(
 
 def _model(
     source: Source, module: Module, cls: ast.ClassDef, seen: set[ast.AST]
-) -> Iterator[tuple[Module, ast.AST, str]]:
+) -> Iterator[Located]:
     bases = list(class_bases(source, module, cls))
     if "pydantic.BaseModel" not in bases:
         return
@@ -70,13 +71,12 @@ def _ancestors(source: Source, bases: list[str]) -> Iterator[ast.ClassDef]:
 
 
 def _extra(cls: ast.ClassDef) -> str:
-    values = [one.value for one in cls.keywords if one.arg == "extra"]
+    values = [keyword(cls, "extra")]
     for statement in cls.body:
-        names = [getattr(t, "id", "") for t in getattr(statement, "targets", [])]
-        value = getattr(statement, "value", None)
-        if "model_config" in names and isinstance(value, ast.Call):
-            values += [one.value for one in value.keywords if one.arg == "extra"]
-        elif "model_config" in names and isinstance(value, ast.Dict):
+        value = getattr(statement, "value", None) if "model_config" in assigned(statement) else None
+        if isinstance(value, ast.Call):
+            values.append(keyword(value, "extra"))
+        elif isinstance(value, ast.Dict):
             pairs = zip(value.keys, value.values, strict=True)
             values += [v for k, v in pairs if getattr(k, "value", "") == "extra"]
     return next((str(v.value) for v in values if isinstance(v, ast.Constant)), "")
@@ -89,23 +89,20 @@ def _money(module: Module) -> Iterator[Sight]:
         if _MONEY.search(name) and "float" in words:
             yield field, f"{name} is a float, which loses cents; count minor units in an int"
     for call in module.all(ast.Call):
-        last = module.dotted(call.func).rpartition(".")[2]
-        is_column = last in {"Column", "column", "mapped_column"}
+        is_column = module.last(call.func) in {"Column", "column", "mapped_column"}
         if is_column and _names_money(module, call) and _is_inexact(module, call):
             yield call, "money in a column of floats loses cents; use BigInteger"
 
 
 def _is_inexact(module: Module, call: ast.Call) -> bool:
-    return bool({module.dotted(n).rpartition(".")[2] for n in ast.walk(call)} & _INEXACT)
+    return not _INEXACT.isdisjoint(map(module.last, ast.walk(call)))
 
 
 def _names_money(module: Module, call: ast.Call) -> bool:
     first = call.args[0] if call.args else None
     if isinstance(first, ast.Constant) and isinstance(first.value, str):
         return bool(_MONEY.search(first.value))
-    outer = module.parents[call]
-    target = getattr(outer, "target", None) or next(iter(getattr(outer, "targets", [])), None)
-    return bool(_MONEY.search(getattr(target, "id", "")))
+    return any(_MONEY.search(name) for name in assigned(module.parents[call]))
 
 
 def _naive(module: Module) -> Iterator[Sight]:
@@ -122,15 +119,14 @@ def _naive(module: Module) -> Iterator[Sight]:
 
 def _has_no_zone(call: ast.Call, last: str) -> bool:
     if last in _NEEDS_ZONE:
-        zoned = len(call.args) >= _NEEDS_ZONE[last] or any(k.arg == "tz" for k in call.keywords)
-        return not zoned
+        return len(call.args) < _NEEDS_ZONE[last] and keyword(call, "tz") is None
     return last in _NAIVE or last == "today"
 
 
 def _is_zoned(outer: ast.AST, name: ast.AST) -> bool:
     if not isinstance(outer, ast.Call) or outer.func is not name:
         return isinstance(outer, (ast.Attribute, ast.alias))
-    first = [*outer.args, *[k.value for k in outer.keywords if k.arg == "timezone"]]
+    first = [*outer.args, keyword(outer, "timezone")]
     return any(isinstance(value, ast.Constant) and value.value is True for value in first)
 
 

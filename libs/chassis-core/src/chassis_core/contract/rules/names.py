@@ -3,6 +3,8 @@
 import ast
 from collections.abc import Iterator, Mapping
 
+from chassis_core.contract.rules.nodes import assigned
+
 
 def named(tree: ast.Module, name: str, package: str) -> Mapping[str, str]:
     """Return the dotted name that each name of a file stands for.
@@ -45,15 +47,8 @@ def source_of(node: ast.ImportFrom, package: str) -> str:
 def _assigned(
     statement: ast.stmt, name: str, names: Mapping[str, str]
 ) -> Iterator[tuple[str, str]]:
-    targets: list[ast.expr] = []
-    if isinstance(statement, ast.Assign):
-        targets = statement.targets
-    elif isinstance(statement, ast.AnnAssign):
-        targets = [statement.target]
-    for target in targets:
-        if isinstance(target, ast.Name):
-            value = _plain(getattr(statement, "value", None), names)
-            yield target.id, value or f"{name}.{target.id}"
+    for one in assigned(statement):
+        yield one, _plain(getattr(statement, "value", None), names) or f"{name}.{one}"
 
 
 def _plain(node: ast.AST | None, names: Mapping[str, str]) -> str:

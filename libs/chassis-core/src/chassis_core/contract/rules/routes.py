@@ -3,7 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.making import service_rule
+from chassis_core.contract.rules.making import Located, service_rule
+from chassis_core.contract.rules.nodes import keyword, method
 from chassis_core.contract.rules.source import FunctionNode, Module, Source
 
 UNSAFE = {"post", "put", "patch", "delete"}
@@ -20,31 +21,32 @@ def routes(module: Module) -> Iterator[tuple[FunctionNode, ast.Call, str]]:
     ]
     for function in functions:
         for call in function.decorator_list:
-            if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-                for method in _methods(call, call.func.attr):
-                    yield function, call, method
+            if isinstance(call, ast.Call):
+                for verb in _verbs(call):
+                    yield function, call, verb
 
 
-def _methods(call: ast.Call, name: str) -> list[str]:
+def _verbs(call: ast.Call) -> list[str]:
+    name = method(call)
     if name in UNSAFE:
         return [name]
-    given = [one.value for one in call.keywords if one.arg == "methods"]
-    if name not in {"route", "api_route"} or not given:
+    given = keyword(call, "methods")
+    if name not in {"route", "api_route"} or given is None:
         return []
-    values = [node.value for node in ast.walk(given[0]) if isinstance(node, ast.Constant)]
+    values = [node.value for node in ast.walk(given) if isinstance(node, ast.Constant)]
     return sorted({str(value).lower() for value in values} & UNSAFE)[:1]
 
 
-def _open(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _open(source: Source) -> Iterator[Located]:
     for module in source.modules.values():
-        for function, call, method in routes(module):
+        for function, call, verb in routes(module):
             looker = _Looker(source)
             if not looker.is_guarded(module, function, call):
                 yield (
                     module,
                     function,
                     (
-                        f"{method.upper()} by {function.name} lets strangers change things without "
+                        f"{verb.upper()} by {function.name} lets strangers change things without "
                         "limit; take CurrentUser, or give it a RateLimit by address"
                     ),
                 )
@@ -61,7 +63,7 @@ class _Looker:
         router = call.func.value if isinstance(call.func, ast.Attribute) else None
         return (
             self._takes(module, function)
-            or any(self._holds(module, one.value) for one in _dependencies(call))
+            or self._depends(module, call)
             or (router is not None and self._router(module.dotted(router)))
         )
 
@@ -78,15 +80,21 @@ class _Looker:
             return True
         module, statement = found
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
-        own = [one for call in calls for one in _dependencies(call)]
-        return any(self._holds(module, one.value) for one in [*own, *self._included(name)])
+        return any(self._depends(module, call) for call in calls) or self._included(name)
 
-    def _included(self, name: str) -> Iterator[ast.keyword]:
-        for module in self._source.modules.values():
-            for call in module.all(ast.Call):
-                added = isinstance(call.func, ast.Attribute) and call.func.attr == "include_router"
-                if added and call.args and self._same(module, call.args[0], name):
-                    yield from _dependencies(call)
+    def _included(self, name: str) -> bool:
+        return any(
+            self._depends(module, call)
+            for module in self._source.modules.values()
+            for call in module.all(ast.Call)
+            if method(call) == "include_router"
+            and call.args
+            and self._same(module, call.args[0], name)
+        )
+
+    def _depends(self, module: Module, call: ast.Call) -> bool:
+        given = keyword(call, "dependencies")
+        return given is not None and self._holds(module, given)
 
     def _same(self, module: Module, node: ast.expr, name: str) -> bool:
         mine, other = (self._source.definition(one) for one in (module.dotted(node), name))
@@ -120,10 +128,6 @@ class _Looker:
             return any(self._takes(module, one) for one in calls)  # type: ignore[arg-type]
         value = getattr(statement, "value", None)
         return value is not None and self._holds(module, value)
-
-
-def _dependencies(call: ast.Call) -> list[ast.keyword]:
-    return [one for one in call.keywords if one.arg == "dependencies"]
 
 
 GUARDED_ROUTES = service_rule(

@@ -4,7 +4,8 @@ import ast
 import re
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.making import service_rule
+from chassis_core.contract.rules.making import Located, Sight, everywhere, service_rule
+from chassis_core.contract.rules.nodes import method
 from chassis_core.contract.rules.source import Module, Source, class_bases
 
 NAMED = re.compile(
@@ -22,11 +23,11 @@ _BASES = {"ServiceSettings", "ConcernSettings", "BaseSettings"}
 _LOGS = {"debug", "info", "warning", "error", "critical", "exception", "bind"}
 
 
-def _secrets(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _secrets(source: Source) -> Iterator[Located]:
     yield from _unrefused(source)
+    for see in (_literals, _defaults, _told):
+        yield from everywhere(source, see)
     for module in source.modules.values():
-        for node, message in [*_literals(module), *_defaults(module), *_told(module)]:
-            yield module, node, message
         for cls in module.all(ast.ClassDef):
             bases = {base.rpartition(".")[2] for base in class_bases(source, module, cls)}
             if bases & _BASES:
@@ -34,7 +35,7 @@ def _secrets(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
                     yield module, field, f"{name} would be shown by repr and errors; use SecretStr"
 
 
-def _unrefused(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _unrefused(source: Source) -> Iterator[Located]:
     for module in source.modules.values():
         classes = [c for c in module.all(ast.ClassDef) if _is_settings(source, module, c)]
         homely = [n for n in module.all(ast.Constant) if _HOMELY.search(str(n.value))]
@@ -65,7 +66,7 @@ def _plain_fields(cls: ast.ClassDef) -> Iterator[tuple[ast.AST, str]]:
             yield field, field.target.id
 
 
-def _literals(module: Module) -> Iterator[tuple[ast.AST, str]]:
+def _literals(module: Module) -> Iterator[Sight]:
     for node in module.all(ast.Constant):
         if isinstance(node.value, str) and KNOWN.search(node.value) and not _is_prose(module, node):
             yield node, "a secret in the source is everyone's; take it from Settings"
@@ -75,9 +76,9 @@ def _is_prose(module: Module, node: ast.AST) -> bool:
     return isinstance(module.parents[node], ast.Expr)
 
 
-def _defaults(module: Module) -> Iterator[tuple[ast.AST, str]]:
+def _defaults(module: Module) -> Iterator[Sight]:
     for call in module.all(ast.Call):
-        if module.dotted(call.func).rpartition(".")[2] == "SecretStr" and call.args:
+        if module.last(call.func) == "SecretStr" and call.args:
             value = call.args[0]
             if isinstance(value, ast.Constant) and _is_secret(str(value.value)):
                 yield value, "a default secret is everyone's; require it, or refuse it by name"
@@ -93,11 +94,10 @@ def _is_secret(value: str) -> bool:
     return bool(value) and not value.startswith("sqlite")
 
 
-def _told(module: Module) -> Iterator[tuple[ast.AST, str]]:
+def _told(module: Module) -> Iterator[Sight]:
     for call in module.all(ast.Call):
         shown = module.dotted(call.func) in {"print", "str", "repr", "typer.echo"}
-        logged = isinstance(call.func, ast.Attribute) and call.func.attr in _LOGS
-        if shown or logged:
+        if shown or method(call) in _LOGS:
             for node in ast.walk(call):
                 if isinstance(node, ast.Attribute) and node.attr == "get_secret_value":
                     yield node, "a secret is told; leave it out of what is written"

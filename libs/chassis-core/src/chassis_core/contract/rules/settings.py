@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.boundaries import imported
-from chassis_core.contract.rules.making import Sight, service_rule, source_rule
+from chassis_core.contract.rules.making import Located, Sight, everywhere, service_rule, source_rule
+from chassis_core.contract.rules.nodes import assigned
 from chassis_core.contract.rules.source import Module, Source, class_bases
 
 _ENVIRONMENT = {"os.environ", "os.environb"}
@@ -34,7 +34,7 @@ def _environment(module: Module) -> Iterator[Sight]:
     for call in module.all(ast.Call):
         if (name := module.dotted(call.func)) in _READERS:
             yield call, f"{name}() goes past the settings; {instead}"
-    for place, owner, _ in imported(module):
+    for place, owner, _ in module.imports():
         if owner.partition(".")[0] in _LOADERS:
             yield place, f"{owner} is a second way to settings; {instead}"
     for cls in module.all(ast.ClassDef):
@@ -42,7 +42,7 @@ def _environment(module: Module) -> Iterator[Sight]:
             yield cls, f"{cls.name} reads the environment by itself; nest it in Settings"
 
 
-def _import_time(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _import_time(source: Source) -> Iterator[Located]:
     for module in source.modules.values():
         for call in module.all(ast.Call):
             name = module.dotted(call.func)
@@ -96,11 +96,9 @@ def _while_serving(module: Module, node: ast.AST) -> bool:
 
 def _empties(module: Module) -> Iterator[tuple[str, ast.stmt]]:
     for statement in module.tree.body:
-        value = getattr(statement, "value", None)
-        targets = getattr(statement, "targets", [getattr(statement, "target", None)])
-        for target in targets:
-            if isinstance(target, ast.Name) and _is_empty(module, value):
-                yield target.id, statement
+        if _is_empty(module, getattr(statement, "value", None)):
+            for name in assigned(statement):
+                yield name, statement
 
 
 def _is_empty(module: Module, value: ast.AST | None) -> bool:
@@ -121,11 +119,10 @@ def _changed(node: ast.AST) -> str:
     return ""
 
 
-def _configured(source: Source) -> Iterator[tuple[Module, ast.AST, str]]:
+def _configured(source: Source) -> Iterator[Located]:
     prefix = f"{source.package.upper()}_"
+    yield from everywhere(source, _environment)
     for module in source.modules.values():
-        for node, message in _environment(module):
-            yield module, node, message
         for call in module.all(ast.Call):
             if module.dotted(call.func) != "pydantic_settings.SettingsConfigDict":
                 continue

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from chassis_core.contract.document import package_of
-from chassis_core.contract.rules.names import named
+from chassis_core.contract.rules.names import named, source_of
+from chassis_core.contract.rules.nodes import assigned
 
 N = TypeVar("N", bound=ast.AST)
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -48,6 +49,25 @@ class Module:
         if isinstance(node, ast.Attribute) and (owner := self.dotted(node.value)):
             return f"{owner}.{node.attr}"
         return ""
+
+    def last(self, node: ast.AST | None) -> str:
+        """Return the last part of what a name stands for, such as `FastAPI`; empty for no name."""
+        return self.dotted(node).rpartition(".")[2]
+
+    def imports(self) -> Iterator[tuple[ast.AST, str, str]]:
+        """Yield every import: its place, the module, and the name taken from it, if one is."""
+        package = _package(self.path, self.name)
+        for node in self.all(ast.ImportFrom):
+            for one in node.names:
+                yield node, source_of(node, package), one.name
+        for plain in self.all(ast.Import):
+            for one in plain.names:
+                yield plain, one.name, ""
+        for call in self.all(ast.Call):
+            if self.dotted(call.func) in {"importlib.import_module", "__import__"} and call.args:
+                first = call.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    yield call, first.value, ""
 
     def above(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a node stands in, from the inside out."""
@@ -149,8 +169,11 @@ def _parsed(path: str, name: str, text: bytes) -> Module:
         kinds.setdefault(type(node), []).append(node)
         for child in ast.iter_child_nodes(node):
             parents[child] = node
-    package = name if path.endswith("/__init__.py") else name.rpartition(".")[0]
-    return Module(path, name, tree, kinds, parents, named(tree, name, package))
+    return Module(path, name, tree, kinds, parents, named(tree, name, _package(path, name)))
+
+
+def _package(path: str, name: str) -> str:
+    return name if path.endswith("/__init__.py") else name.rpartition(".")[0]
 
 
 def _module_name(path: Path, folder: Path) -> str:
@@ -167,8 +190,4 @@ def _in_body(function: ast.AST, inner: ast.AST) -> bool:
 def _defined(statement: ast.stmt) -> set[str]:
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return {statement.name}
-    if isinstance(statement, ast.Assign):
-        return {target.id for target in statement.targets if isinstance(target, ast.Name)}
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        return {statement.target.id}
-    return set()
+    return set(assigned(statement))

@@ -3,8 +3,8 @@
 import ast
 from collections.abc import Iterator
 
-from chassis_core.contract.rules.boundaries import imported
 from chassis_core.contract.rules.making import Sight, source_rule
+from chassis_core.contract.rules.nodes import method
 from chassis_core.contract.rules.source import Module
 
 _WRITES = {"print", "sys.stdout.write", "sys.stderr.write", "sys.stdout.buffer.write"}
@@ -34,9 +34,9 @@ def _own_logs(module: Module) -> Iterator[Sight]:
             yield call, f"{name}() goes past the log; use get_logger(__name__), or typer.echo"
         elif name in _PIPELINES:
             yield call, f"{name}() changes how every line is written; set logs.level, logs.format"
-        elif isinstance(call.func, ast.Attribute) and call.func.attr == "addHandler":
+        elif method(call) == "addHandler":
             yield call, "addHandler() writes lines twice; the chassis takes stdlib records already"
-    for node, owner, _ in imported(module):
+    for node, owner, _ in module.imports():
         if owner.partition(".")[0] in {"loguru", "logbook", "structlog_sentry"}:
             yield node, f"{owner} is a log of its own; use get_logger(__name__)"
 
@@ -52,7 +52,7 @@ def _own_telemetry(module: Module) -> Iterator[Sight]:
                 )
         elif package.startswith("opentelemetry.") and name in _PROVIDERS:
             yield call, f"{name}() is telemetry of its own; set OTEL_* and use trace.get_tracer"
-    for node, owner, name in imported(module):
+    for node, owner, name in module.imports():
         if owner.startswith("prometheus_client") and name in _EXPOSES:
             yield node, f"{name} is the process's, not the app's; /metrics shows the app's registry"
         elif owner.startswith(("opentelemetry.instrumentation", "prometheus_fastapi")):
