@@ -1,7 +1,7 @@
-"""What a rule is, and what it finds."""
+"""What a term of the contract is, what a rule is, and what it finds."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 
@@ -27,19 +27,29 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """Something that holds for the source of every service.
+class Term:
+    """Something that holds here: a rule, or a promise.
 
     Attributes:
         name: in lower case with hyphens.
-        says: the rule as one sentence.
+        says: the term as one sentence.
         why: what went wrong, or would, without it.
-        instead: what to write instead.
-        find: yields what breaks it in the folder of a service, given the root and the folder.
+        instead: what to write, or do, instead; empty where nobody writes what breaks it.
     """
 
     name: str
+    _: KW_ONLY
     says: str
     why: str
-    instead: str
+    instead: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule(Term):
+    """Something that holds for the source of every service.
+
+    Attributes:
+        find: yields what breaks it in the folder of a service, given the root and the folder.
+    """
+
     find: Callable[[Path, Path], Iterable[Finding]]

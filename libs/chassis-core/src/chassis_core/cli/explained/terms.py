@@ -1,28 +1,12 @@
 """The rules of a service's source and the promises of an assembled one."""
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from chassis_core.cli.explained.page import Page, Row
 from chassis_core.contract.changes import CHANGE_RULES
+from chassis_core.contract.rule import Term
 from chassis_core.contract.rules import RULES
 from chassis_core.testing.conformance import PROMISES
-
-
-class Term(Protocol):
-    """A rule or a promise: what it says, and why."""
-
-    @property
-    def name(self) -> str:
-        """In lower case with hyphens."""
-
-    @property
-    def says(self) -> str:
-        """The term as one sentence."""
-
-    @property
-    def why(self) -> str:
-        """What went wrong, or would, without it."""
 
 
 def rules() -> dict[str, Term]:
@@ -60,6 +44,6 @@ def _page(kind: str, term: Term, held_by: str) -> Page:
         "name": term.name,
         "says": term.says,
         "why": term.why,
-        "instead": getattr(term, "instead", ""),
+        "instead": term.instead,
         "held by": held_by,
     }

@@ -41,7 +41,7 @@ def _deploy_rule(
             for message in see(entry):
                 yield Finding(entry.path, entry.line, name, message)
 
-    return Rule(name, says, why, instead, find)
+    return Rule(name, says=says, why=why, instead=instead, find=find)
 
 
 def _hardened(entry: Entry) -> Iterator[str]:

@@ -40,4 +40,4 @@ def service_rule(
         for module, node, message in see(read(root, folder)):
             yield Finding(module.path, getattr(node, "lineno", 0), name, message)
 
-    return Rule(name, says, why, instead, find)
+    return Rule(name, says=says, why=why, instead=instead, find=find)

@@ -49,22 +49,23 @@ async def _addresses(subject: Subject) -> None:
 ACCESS = (
     Promise(
         "foreign-hosts-are-refused",
-        "A request for a host name that is not the service's own is answered 400.",
-        "Links, redirects and caches that believe the Host header send people where an attacker "
-        "wants them.",
-        _hosts,
+        says="A request for a host name that is not the service's own is answered 400.",
+        why="Links, redirects and caches that believe the Host header send people where an "
+        "attacker wants them.",
+        check=_hosts,
     ),
     Promise(
         "foreign-origins-are-refused",
-        "A web page of an origin that nobody named may not call the service.",
-        "With every origin allowed, any page that a user opens can act with that user's access.",
-        _origins,
+        says="A web page of an origin that nobody named may not call the service.",
+        why="With every origin allowed, any page that a user opens can act with that user's "
+        "access.",
+        check=_origins,
     ),
     Promise(
         "forwarded-addresses-are-not-believed",
-        "No header that a client sends changes its address in the log or for its limits.",
-        "A spoofed X-Forwarded-For gave each request a new address, and so limits that nobody "
+        says="No header that a client sends changes its address in the log or for its limits.",
+        why="A spoofed X-Forwarded-For gave each request a new address, and so limits that nobody "
         "could reach and logs that blamed others.",
-        _addresses,
+        check=_addresses,
     ),
 )

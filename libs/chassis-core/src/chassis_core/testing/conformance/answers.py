@@ -112,41 +112,41 @@ async def _discreet(subject: Subject) -> None:
 ANSWERS = (
     Promise(
         "answers-are-numbered",
-        "Every answer, whatever went wrong, carries one request id in X-Request-ID.",
-        "Whoever reports a failed request has nothing else by which it can be found in the logs. "
-        "Errors that are made outside of the usual path are the first to lose it.",
-        _numbered,
+        says="Every answer, whatever went wrong, carries one request id in X-Request-ID.",
+        why="Whoever reports a failed request has nothing else by which it can be found in the "
+        "logs. Errors that are made outside of the usual path are the first to lose it.",
+        check=_numbered,
     ),
     Promise(
         "hostile-ids-are-replaced",
-        "A request id that could do harm is replaced, and a harmless one is kept.",
-        "The id reaches logs, traces and other services. Unbounded and unchecked it forges log "
+        says="A request id that could do harm is replaced, and a harmless one is kept.",
+        why="The id reaches logs, traces and other services. Unbounded and unchecked it forges log "
         "lines, and a byte that is not UTF-8 has turned every such request into a 500.",
-        _replaced,
+        check=_replaced,
     ),
     Promise(
         "answers-defend-browsers",
-        "Every answer carries the headers that make a browser defend its user.",
-        "An attacker chooses the one answer that lacks them: an error, a refused preflight.",
-        _defended,
+        says="Every answer carries the headers that make a browser defend its user.",
+        why="An attacker chooses the one answer that lacks them: an error, a refused preflight.",
+        check=_defended,
     ),
     Promise(
         "answers-name-no-server",
-        "No answer says which software made it.",
-        "A product's name and version tell an attacker which known hole to try.",
-        _unnamed,
+        says="No answer says which software made it.",
+        why="A product's name and version tell an attacker which known hole to try.",
+        check=_unnamed,
     ),
     Promise(
         "errors-are-problems",
-        "Every error is a problem document (RFC 9457) with its status and its request id.",
-        "A client that must read several shapes of error reads none of them well.",
-        _problems,
+        says="Every error is a problem document (RFC 9457) with its status and its request id.",
+        why="A client that must read several shapes of error reads none of them well.",
+        check=_problems,
     ),
     Promise(
         "errors-tell-nothing",
-        "No error repeats what the caller sent, nor tells its cause or a stack trace.",
-        "A stack trace is a map of the inside. Input that is repeated ends up in places that show "
-        "it, and 20 MB of it have been answered with 63 MB.",
-        _discreet,
+        says="No error repeats what the caller sent, nor tells its cause or a stack trace.",
+        why="A stack trace is a map of the inside. Input that is repeated ends up in places that "
+        "show it, and 20 MB of it have been answered with 63 MB.",
+        check=_discreet,
     ),
 )

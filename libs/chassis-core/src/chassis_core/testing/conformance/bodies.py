@@ -105,29 +105,29 @@ async def _status(
 BODIES = (
     Promise(
         "bodies-are-bounded",
-        "A body over the limit is answered 413, by its length as well as in chunks.",
-        "Memory is finite, and a chunked body has no length that could be looked at first.",
-        _bounded,
+        says="A body over the limit is answered 413, by its length as well as in chunks.",
+        why="Memory is finite, and a chunked body has no length that could be looked at first.",
+        check=_bounded,
     ),
     Promise(
         "json-is-read-strictly",
-        "JSON that two readers could understand differently is answered 400 or 422.",
-        "Two services that read one text in two ways can be played against each other; NaN and "
+        says="JSON that two readers could understand differently is answered 400 or 422.",
+        why="Two services that read one text in two ways can be played against each other; NaN and "
         "lone surrogates were answered 500.",
-        _strict,
+        check=_strict,
     ),
     Promise(
         "other-types-are-refused",
-        "A body of a type or coding that is not read is answered 415.",
-        "A body whose type is guessed is read by rules that nobody checked, and a small coded "
+        says="A body of a type or coding that is not read is answered 415.",
+        why="A body whose type is guessed is read by rules that nobody checked, and a small coded "
         "one becomes a large one.",
-        _typed,
+        check=_typed,
     ),
     Promise(
         "unknown-fields-are-refused",
-        "No JSON object of a request takes a field that it does not know.",
-        "A field that is ignored is a typo that no one hears of, and one day a field that sets "
+        says="No JSON object of a request takes a field that it does not know.",
+        why="A field that is ignored is a typo that no one hears of, and one day a field that sets "
         "what the caller must not set.",
-        _known,
+        check=_known,
     ),
 )

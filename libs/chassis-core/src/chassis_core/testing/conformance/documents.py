@@ -77,28 +77,30 @@ def _operations(subject: Subject) -> list[Operation]:
 DOCUMENTS = (
     Promise(
         "documents-are-hidden-in-production",
-        "In production neither the OpenAPI document nor its pages are served.",
-        "They list every route with every field, for whoever looks for the one that was forgotten.",
-        _hidden,
+        says="In production neither the OpenAPI document nor its pages are served.",
+        why="They list every route with every field, for whoever looks for the one that was "
+        "forgotten.",
+        check=_hidden,
     ),
     Promise(
         "no-route-is-hidden",
-        "Every route of the public listener is in the service's OpenAPI document.",
-        "What no document shows is asked about by no test and watched by no one, and is still "
+        says="Every route of the public listener is in the service's OpenAPI document.",
+        why="What no document shows is asked about by no test and watched by no one, and is still "
         "there for whoever guesses its path.",
-        _listed,
+        check=_listed,
     ),
     Promise(
         "errors-are-documented",
-        "Every operation says that its errors are problems, and a guarded one that it may be 401.",
-        "Clients are generated from the document; one that knows another kind of error fails on "
-        "the first.",
-        _told,
+        says="Every operation says that its errors are problems, and a guarded one that it may be "
+        "401.",
+        why="Clients are generated from the document; one that knows another kind of error fails "
+        "on the first.",
+        check=_told,
     ),
     Promise(
         "creations-can-be-repeated",
-        "A POST that creates takes an Idempotency-Key, or refuses a repetition with 409.",
-        "Clients whose answer is lost send their request again, and have then bought twice.",
-        _repeatable,
+        says="A POST that creates takes an Idempotency-Key, or refuses a repetition with 409.",
+        why="Clients whose answer is lost send their request again, and have then bought twice.",
+        check=_repeatable,
     ),
 )

@@ -96,37 +96,37 @@ async def _migrated(subject: Subject) -> None:
 FOUNDATION = (
     Promise(
         "the-foundation-is-whole",
-        "Every standard concern is there, and none is replaced without a word.",
-        "A concern that is gone is missed by no test of the service: nothing that the service "
+        says="Every standard concern is there, and none is replaced without a word.",
+        why="A concern that is gone is missed by no test of the service: nothing that the service "
         "does looks any different.",
-        _whole,
+        check=_whole,
     ),
     Promise(
         "layers-stand-in-order",
-        "All middleware belongs to a concern and stands where its layer says.",
-        "Middleware that is added from outside stands outside of everything: what it answers has "
-        "no id, no log line and no headers.",
-        _ordered,
+        says="All middleware belongs to a concern and stands where its layer says.",
+        why="Middleware that is added from outside stands outside of everything: what it answers "
+        "has no id, no log line and no headers.",
+        check=_ordered,
     ),
     Promise(
         "apps-share-nothing",
-        "Each app that the factory makes is a new one, and knows nothing of another.",
-        "What is kept in a global survives into the next test, and is shared by two apps of one "
-        "process.",
-        _separate,
+        says="Each app that the factory makes is a new one, and knows nothing of another.",
+        why="What is kept in a global survives into the next test, and is shared by two apps of "
+        "one process.",
+        check=_separate,
     ),
     Promise(
         "nothing-outlives-the-service",
-        "When the service has stopped, none of its tasks runs on.",
-        "A task that is left behind works on closed connections, and holds the process until it "
-        "is killed.",
-        _ended,
+        says="When the service has stopped, none of its tasks runs on.",
+        why="A task that is left behind works on closed connections, and holds the process until "
+        "it is killed.",
+        check=_ended,
     ),
     Promise(
         "migrations-make-the-models",
-        "The migrations lead to what the models need, to the last column.",
-        "A column that is in the model and in no migration is found in production, by its first "
-        "query.",
-        _migrated,
+        says="The migrations lead to what the models need, to the last column.",
+        why="A column that is in the model and in no migration is found in production, by its "
+        "first query.",
+        check=_migrated,
     ),
 )

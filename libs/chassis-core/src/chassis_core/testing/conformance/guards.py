@@ -91,21 +91,22 @@ async def _believed(subject: Subject) -> None:
 GUARDS = (
     Promise(
         "operations-are-guarded",
-        "Every operation answers 401 without a credential, unless it says that anyone may call it.",
-        "The route that someone forgot to guard looks like all the others. It must be public by "
-        "a word, not by a missing one.",
-        _guarded,
+        says="Every operation answers 401 without a credential, unless it says that anyone may "
+        "call it.",
+        why="The route that someone forgot to guard looks like all the others. It must be public "
+        "by a word, not by a missing one.",
+        check=_guarded,
     ),
     Promise(
         "forged-tokens-are-refused",
-        "No operation takes a token that is unsigned, expired, or meant for someone else.",
-        "Each kind of forgery has worked against a library in wide use.",
-        _forged,
+        says="No operation takes a token that is unsigned, expired, or meant for someone else.",
+        why="Each kind of forgery has worked against a library in wide use.",
+        check=_forged,
     ),
     Promise(
         "good-tokens-are-believed",
-        "A good token gets past the guard of every operation.",
-        "A guard that refuses everyone passes every test of what it must refuse.",
-        _believed,
+        says="A good token gets past the guard of every operation.",
+        why="A guard that refuses everyone passes every test of what it must refuse.",
+        check=_believed,
     ),
 )

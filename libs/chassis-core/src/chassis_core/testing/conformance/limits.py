@@ -85,27 +85,29 @@ async def _sane(subject: Subject) -> None:
 LIMITS = (
     Promise(
         "callers-are-limited",
-        "Answers tell a caller's quota; beyond it they are 429 and say when to come back.",
-        "One caller without a limit takes what all others need, and one that is not told when to "
-        "come back comes back at once.",
-        _limited,
+        says="Answers tell a caller's quota; beyond it they are 429 and say when to come back.",
+        why="One caller without a limit takes what all others need, and one that is not told when "
+        "to come back comes back at once.",
+        check=_limited,
     ),
     Promise(
         "load-is-shed",
-        "What is more than the process can do is answered 503 at once, and probes never are.",
-        "A process that takes everything answers nothing in time, and is then restarted for it.",
-        _shed,
+        says="What is more than the process can do is answered 503 at once, and probes never are.",
+        why="A process that takes everything answers nothing in time, and is then restarted for "
+        "it.",
+        check=_shed,
     ),
     Promise(
         "deadlines-are-kept",
-        "A request is given up with 504 when its own time is over, or its caller's.",
-        "Work for a caller who has left is done at the cost of those who still wait.",
-        _timely,
+        says="A request is given up with 504 when its own time is over, or its caller's.",
+        why="Work for a caller who has left is done at the cost of those who still wait.",
+        check=_timely,
     ),
     Promise(
         "limits-are-sane",
-        "In production no limit is so high, and no protection so weak, that it protects nothing.",
-        "A limit that was raised for an afternoon's test stays raised.",
-        _sane,
+        says="In production no limit is so high, and no protection so weak, that it protects "
+        "nothing.",
+        why="A limit that was raised for an afternoon's test stays raised.",
+        check=_sane,
     ),
 )

@@ -125,10 +125,10 @@ async def _unchanged(callers: Callers, thing: Thing) -> None:
 OWNERSHIP = (
     Promise(
         "callers-are-kept-apart",
-        "What one caller makes, no other lists, reads or changes, unless the route says that it is "
-        "shared.",
-        "A query that has lost its owner passes every test with one caller. It is the first risk "
-        "of APIs in OWASP's list.",
-        _apart,
+        says="What one caller makes, no other lists, reads or changes, unless the route says that "
+        "it is shared.",
+        why="A query that has lost its owner passes every test with one caller. It is the first "
+        "risk of APIs in OWASP's list.",
+        check=_apart,
     ),
 )

@@ -56,27 +56,28 @@ async def _gated(subject: Subject) -> None:
 PROBES = (
     Promise(
         "probes-answer",
-        "/livez, /readyz, /startupz and /info of a healthy service answer 200, and are not kept.",
-        "Deployments wait for them; without them no version is ever rolled out or back.",
-        _answered,
+        says="/livez, /readyz, /startupz and /info of a healthy service answer 200, and are not "
+        "kept.",
+        why="Deployments wait for them; without them no version is ever rolled out or back.",
+        check=_answered,
     ),
     Promise(
         "admin-routes-are-not-public",
-        "Probes, metrics and info do not answer on the public listener of `chassis serve`.",
-        "They tell what runs, how it is set and how it is doing, and they are never limited.",
-        _apart,
+        says="Probes, metrics and info do not answer on the public listener of `chassis serve`.",
+        why="They tell what runs, how it is set and how it is doing, and they are never limited.",
+        check=_apart,
     ),
     Promise(
         "draining-says-so-and-serves",
-        "A service that is told to stop says so at /readyz, stays alive and serves on.",
-        "Requests keep coming until every proxy has heard. A service that fails liveness while it "
-        "drains is killed with its requests.",
-        _drained,
+        says="A service that is told to stop says so at /readyz, stays alive and serves on.",
+        why="Requests keep coming until every proxy has heard. A service that fails liveness while "
+        "it drains is killed with its requests.",
+        check=_drained,
     ),
     Promise(
         "unmigrated-is-not-ready",
-        "A service whose database is behind its migrations is alive and not ready.",
-        "New code on an old schema fails every request that it is sent.",
-        _gated,
+        says="A service whose database is behind its migrations is alive and not ready.",
+        why="New code on an old schema fails every request that it is sent.",
+        check=_gated,
     ),
 )

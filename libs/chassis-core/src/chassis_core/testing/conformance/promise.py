@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from chassis_core.contract.rule import Term
 from chassis_core.testing.conformance.subject import Subject
 
 PATIENCE = 30.0
@@ -20,20 +21,14 @@ class DoesNotApply(Exception):
     """A promise cannot be asked of this service; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise(Term):
     """Something that the chassis promises of every assembled service.
 
     Attributes:
-        name: in lower case with hyphens.
-        says: the promise as one sentence.
-        why: what went wrong, or would, without it.
         check: asks a service; raises `Broken`, or `DoesNotApply`.
     """
 
-    name: str
-    says: str
-    why: str
     check: Callable[[Subject], Awaitable[None]]
 
 

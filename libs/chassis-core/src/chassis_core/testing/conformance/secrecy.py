@@ -116,15 +116,16 @@ def _secret(name: str) -> bool:
 SECRECY = (
     Promise(
         "secrets-stay-in-the-settings",
-        "No secret of the settings is in their repr, at /info, or in what the start emits.",
-        "Settings are printed when something is wrong, which is when many people look.",
-        _kept,
+        says="No secret of the settings is in their repr, at /info, or in what the start emits.",
+        why="Settings are printed when something is wrong, which is when many people look.",
+        check=_kept,
     ),
     Promise(
         "credentials-stay-with-the-caller",
-        "No token, cookie or password that a caller sends is in a log, span, metric or answer.",
-        "Logs are read by more people, kept for longer and guarded less than what the credential "
-        "opens.",
-        _unseen,
+        says="No token, cookie or password that a caller sends is in a log, span, metric or "
+        "answer.",
+        why="Logs are read by more people, kept for longer and guarded less than what the "
+        "credential opens.",
+        check=_unseen,
     ),
 )

@@ -63,15 +63,15 @@ async def _stall(subject: Subject, service: Running, operation: Operation) -> fl
 SPEED = (
     Promise(
         "compression-is-asked-for",
-        "Long answers are compressed for who asks for it; event streams never are.",
-        "An answer in a coding that the client cannot read is lost, and a coder holds events back "
-        "until it has enough of them.",
-        _compressed,
+        says="Long answers are compressed for who asks for it; event streams never are.",
+        why="An answer in a coding that the client cannot read is lost, and a coder holds events "
+        "back until it has enough of them.",
+        check=_compressed,
     ),
     Promise(
         "the-loop-is-not-blocked",
-        f"No operation keeps the event loop from everyone else for {LONGEST_BLOCK:g} s.",
-        "One blocking call in one handler stops every request of the process, and its probes.",
-        _unblocked,
+        says=f"No operation keeps the event loop from everyone else for {LONGEST_BLOCK:g} s.",
+        why="One blocking call in one handler stops every request of the process, and its probes.",
+        check=_unblocked,
     ),
 )

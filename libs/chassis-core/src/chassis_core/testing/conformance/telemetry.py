@@ -122,42 +122,45 @@ def emitted(telemetry: Telemetry) -> str:
 TELEMETRY = (
     Promise(
         "answers-are-logged-once",
-        "Every answer has one access line, in JSON, with its status, request id and trace id.",
-        "What is refused early is what an incident is about, and what is missing from a log that "
-        "only the handlers write.",
-        _logged,
+        says="Every answer has one access line, in JSON, with its status, request id and trace id.",
+        why="What is refused early is what an incident is about, and what is missing from a log "
+        "that only the handlers write.",
+        check=_logged,
     ),
     Promise(
         "answers-are-counted-once",
-        "Every answer is counted once in http_server_request_duration_seconds, with its status.",
-        "Alerts see what is counted. Refused hosts, large bodies and quotas were missing from the "
-        "metrics of a service whose tests were all green.",
-        _counted,
+        says="Every answer is counted once in http_server_request_duration_seconds, with its "
+        "status.",
+        why="Alerts see what is counted. Refused hosts, large bodies and quotas were missing from "
+        "the metrics of a service whose tests were all green.",
+        check=_counted,
     ),
     Promise(
         "answers-are-traced",
-        "Every answer has one server span, in the trace that the caller brought.",
-        "A trace that breaks at one service ends there for all behind it.",
-        _traced,
+        says="Every answer has one server span, in the trace that the caller brought.",
+        why="A trace that breaks at one service ends there for all behind it.",
+        check=_traced,
     ),
     Promise(
         "failures-are-explained-in-the-log",
-        "A failure is logged once, with its stack trace and the request id of its answer.",
-        "The answer hides the cause, so the log must have it, under the number that the caller "
+        says="A failure is logged once, with its stack trace and the request id of its answer.",
+        why="The answer hides the cause, so the log must have it, under the number that the caller "
         "was given.",
-        _explained,
+        check=_explained,
     ),
     Promise(
         "strangers-make-no-series",
-        f"{HOSTILE} hostile paths, methods and hosts add at most {NEW_SERIES} series of metrics.",
-        "A label that holds what strangers write grows without bound: each path id once added 24 "
-        "series, and the metrics store is the first to fall.",
-        _bounded,
+        says=f"{HOSTILE} hostile paths, methods and hosts add at most {NEW_SERIES} series of "
+        "metrics.",
+        why="A label that holds what strangers write grows without bound: each path id once added "
+        "24 series, and the metrics store is the first to fall.",
+        check=_bounded,
     ),
     Promise(
         "metrics-are-exposed",
-        "The admin listener exposes the metrics of requests at /metrics.",
-        "Dashboards and alerts are built on these names; without them they are silent, not red.",
-        _exposed,
+        says="The admin listener exposes the metrics of requests at /metrics.",
+        why="Dashboards and alerts are built on these names; without them they are silent, not "
+        "red.",
+        check=_exposed,
     ),
 )

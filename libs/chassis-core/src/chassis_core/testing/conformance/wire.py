@@ -72,23 +72,24 @@ async def _methods(subject: Subject) -> None:
 WIRE = (
     Promise(
         "ambiguous-requests-are-refused",
-        "A request that two readers of HTTP could take for different ones is refused, and the "
+        says="A request that two readers of HTTP could take for different ones is refused, and the "
         "connection closes.",
-        "Where proxy and service disagree on where a request ends, one caller's bytes become "
+        why="Where proxy and service disagree on where a request ends, one caller's bytes become "
         "another's request.",
-        _unambiguous,
+        check=_unambiguous,
     ),
     Promise(
         "failures-leave-the-connection-usable",
-        "After a failure the connection serves the next request, or says that it closes.",
-        "A connection that closes without a word fails the request that a proxy has just sent on "
-        "it, which did nothing wrong.",
-        _usable,
+        says="After a failure the connection serves the next request, or says that it closes.",
+        why="A connection that closes without a word fails the request that a proxy has just sent "
+        "on it, which did nothing wrong.",
+        check=_usable,
     ),
     Promise(
         "unknown-methods-are-refused",
-        "TRACE and methods that no one has heard of are answered 405, with the methods there are.",
-        "TRACE answers with the headers of the request, credentials included.",
-        _methods,
+        says="TRACE and methods that no one has heard of are answered 405, with the methods there "
+        "are.",
+        why="TRACE answers with the headers of the request, credentials included.",
+        check=_methods,
     ),
 )
