@@ -152,7 +152,7 @@ def test_the_command_is_content_with_the_services_as_they_are(copy):
     [
         (["order"], 2, "chassis check: there is no service 'order' in chassis.toml; did you mean"),
         (["--since", "HEAD"], 2, "chassis check: there is no commit 'HEAD' here"),
-        (["--path", "dev"], 1, "dev: immutable: of the foundation"),
+        (["--path", "dev"], 1, "dev: immutable: the foundation"),
         (["--path", "services/orders/x.py"], 0, "services/orders/x.py: extensible: "),
     ],
 )

@@ -190,13 +190,13 @@ class ServiceSettings(BaseSettings):
             raise InvalidSettings(f"invalid settings: {'; '.join(rules)}", rules) from None
 
 
-def prefix_of(settings: type[BaseSettings]) -> str:
+def env_prefix(settings: type[BaseSettings]) -> str:
     """Return what the variables of a settings class start with, such as `ORDERS_`."""
     return settings.model_config.get("env_prefix", "").upper()
 
 
 def _refuse_unknown_names(settings: type[BaseSettings]) -> None:
-    prefix = prefix_of(settings)
+    prefix = env_prefix(settings)
     if not prefix:
         return
     fields = [field.upper() for field in settings.model_fields]
@@ -215,7 +215,7 @@ def _hint(prefix: str, name: str, names: Iterable[str]) -> str:
 
 
 def _broken(settings: type[BaseSettings], error: ValidationError) -> list[str]:
-    prefix = prefix_of(settings)
+    prefix = env_prefix(settings)
     rules = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         path = [str(part) for part in problem["loc"]]

@@ -2,6 +2,7 @@
 
 from chassis_core.contract.document import (
     FILE,
+    PATTERNED,
     Boundaries,
     Contract,
     ContractError,
@@ -16,6 +17,7 @@ from chassis_core.contract.rule import Finding, Rule
 
 __all__ = [
     "FILE",
+    "PATTERNED",
     "Boundaries",
     "Contract",
     "ContractError",

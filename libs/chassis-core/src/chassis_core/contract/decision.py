@@ -3,16 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from chassis_core.contract.changes.history import TRAILER
 from chassis_core.contract.document import FILE, load
-
-_REASONS = {
-    "immutable": f"of the foundation; its owners change it, with '{TRAILER}: <why>'",
-    "generated": "written by a command; edit what it is written from",
-    "extensible": "what a service is about",
-    "open": "nobody's in particular",
-    "outside": "no part of this platform",
-}
+from chassis_core.contract.zones import ZONES
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +15,7 @@ class Decision:
         path: the file, relative to the root, with links and `..` followed.
         zone: of the boundaries, or `outside`.
         allowed: the answer.
-        reason: why, in a few words.
+        reason: what the zone is, and who changes it.
     """
 
     path: str
@@ -45,10 +37,9 @@ def decide(root: Path, file: Path) -> Decision:
     boundaries = load(root).boundaries
     target, base = file.resolve(), root.resolve()
     if not target.is_relative_to(base):
-        return Decision(str(target), "outside", True, _REASONS["outside"])
+        return Decision(str(target), "outside", True, "no part of this platform")
     path = target.relative_to(base).as_posix()
-    if path == FILE or path.partition("/")[0] == ".git":
-        zone = "immutable"
-    else:
-        zone = boundaries.zone(path)
-    return Decision(path, zone, zone in {"extensible", "open"}, _REASONS[zone])
+    kept = path == FILE or path.partition("/")[0] == ".git"
+    zone = "immutable" if kept else boundaries.zone(path)
+    means, changed_by, is_free = ZONES[zone]
+    return Decision(path, zone, is_free, f"{means}; changed by {changed_by}")

@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 FILE = "chassis.toml"
 Zone = Literal["immutable", "generated", "extensible", "open"]
 """Who changes a file: whoever owns the foundation, a command, whoever owns the service, anyone."""
+PATTERNED: tuple[Zone, ...] = ("immutable", "generated", "extensible")
+"""The zones that have patterns, in the order in which a path is asked for."""
 NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,28}[a-z0-9])?")
 """A service's name: also the name of its package (with `_`), its Kubernetes objects (RFC 1123) and,
 in capitals, the prefix of its settings."""
@@ -47,8 +49,7 @@ class Boundaries(_Part):
 
     def zone(self, path: str) -> Zone:
         """Return the zone of a path: the first whose pattern takes it."""
-        zones: tuple[Zone, ...] = ("immutable", "generated", "extensible")
-        for zone in zones:
+        for zone in PATTERNED:
             if any(_pattern(one).fullmatch(path) for one in getattr(self, zone)):
                 return zone
         return "open"
@@ -68,10 +69,9 @@ class Contract(_Part):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a service: a-z, 0-9 and - only, up to 30")
             for port in (member.port, member.admin_port):
-                if (owner := owners.setdefault(port, name)) != name or member.port == (
-                    member.admin_port
-                ):
-                    raise ValueError(f"port {port} of {name} is one of {owner} already")
+                if port in owners:
+                    raise ValueError(f"port {port} of {name} is one of {owners[port]} already")
+                owners[port] = name
         return services
 
 

@@ -18,7 +18,7 @@ from chassis_core.compose import App
 from chassis_core.concerns.load import STATE as LOAD
 from chassis_core.server.hard_stop import LAST_BREATH, HardStop, leave_threads_behind
 from chassis_core.server.listener import LAST_WORDS, CannotStart, Listener, bind, port_of
-from chassis_core.settings import ServiceSettings, prefix_of
+from chassis_core.settings import ServiceSettings, env_prefix
 
 FAILED_TO_START = 3
 """The exit code of a process that never served, as uvicorn has it."""
@@ -90,7 +90,7 @@ async def _serve(app: App, settings: ServiceSettings, hard_stop: HardStop) -> in
 
 
 def _bound(settings: ServiceSettings) -> tuple[socket, socket]:
-    server, prefix = settings.server, prefix_of(type(settings))
+    server, prefix = settings.server, env_prefix(type(settings))
     with ExitStack() as opened:
         public = opened.enter_context(bind(server, "port", prefix=prefix))
         admin = bind(server, "admin_port", prefix=prefix)

@@ -9,7 +9,7 @@ import httpx2
 from chassis_core.cli.examined import Examined
 from chassis_core.concern import Fault
 from chassis_core.server import CannotStart, bind
-from chassis_core.settings import ServiceSettings, prefix_of
+from chassis_core.settings import ServiceSettings, env_prefix
 
 _SILENT = (
     "if it is <service>, its loop is blocked (docs/runbooks/EventLoopBlocked.md); if not, stop it,"
@@ -61,7 +61,7 @@ def _taken(settings: ServiceSettings) -> Sequence[Fault]:
     faults = []
     for name in ("port", "admin_port"):
         try:
-            bind(settings.server, name, prefix=prefix_of(type(settings))).close()
+            bind(settings.server, name, prefix=env_prefix(type(settings))).close()
         except CannotStart as error:
             what, _, fix = str(error).partition(": ")
             faults.append(Fault(what, fix))

@@ -10,7 +10,7 @@ from chassis_core.cli.services import create
 from chassis_core.compose import App
 from chassis_core.concern import Fault
 from chassis_core.redaction import scrub
-from chassis_core.settings import InvalidSettings, prefix_of
+from chassis_core.settings import InvalidSettings, env_prefix
 
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 
@@ -38,7 +38,7 @@ async def examine(app: App, host: str | None, within: float) -> list[Examined]:
     server = app.settings.server.model_copy(update={"host": host} if host else {})
     settings = app.settings.model_copy(update={"server": server})
     found = [Examined("settings"), *found, await process.examine(settings, ill, within)]
-    prefix, name = prefix_of(type(app.settings)), app.settings.name
+    prefix, name = env_prefix(type(app.settings)), app.settings.name
     return [replace(one, faults=_named(one.faults, prefix, name)) for one in found]
 
 

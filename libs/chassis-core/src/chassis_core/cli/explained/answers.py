@@ -84,4 +84,4 @@ def _alerts(root: Path | None) -> Iterator[tuple[str, str]]:
 
 
 def _packages() -> list[str]:
-    return ["chassis_core", *map(installed.package_of, installed.services())]
+    return ["chassis_core", *map(installed.package, installed.services())]

@@ -11,7 +11,8 @@ from pathlib import Path
 from chassis_core.cli.explained import attributes, paths, platform, terms
 from chassis_core.cli.explained.page import Row
 from chassis_core.cli.explained.settings import all_settings
-from chassis_core.contract import Member, load
+from chassis_core.contract import PATTERNED, Member, load
+from chassis_core.contract.zones import ZONES
 
 FILES = (
     "AGENTS.md",
@@ -53,7 +54,7 @@ def _text(root: Path, name: str) -> str:
 def _fields() -> list[Row]:
     listed = re.findall(r"(?m)^    (\w+): (.+)$", inspect.getdoc(Member) or "")
     told = [(f"services.<name>.{name}", says) for name, says in listed]
-    told += [(f"boundaries.{zone}", paths.ZONES[zone][0]) for zone in paths.PATTERNED]
+    told += [(f"boundaries.{zone}", ZONES[zone].means) for zone in PATTERNED]
     return [{"field": f"`{name}`", "means": says} for name, says in told]
 
 

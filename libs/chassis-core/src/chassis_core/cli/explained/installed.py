@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from chassis_core.installed import services
 from chassis_core.settings import ServiceSettings
 
-__all__ = ["package_of", "services", "settings_class"]
+__all__ = ["package", "services", "settings_class"]
 
 
-def package_of(service: str) -> str:
+def package(service: str) -> str:
     """Return the package of an installed service."""
     return services()[service].module.partition(".")[0]
 
@@ -19,7 +19,7 @@ def settings_class(service: str) -> type[ServiceSettings]:
     own = (
         kind
         for kind in _kinds(ServiceSettings)
-        if kind.__module__.startswith(package_of(service) + ".")
+        if kind.__module__.startswith(package(service) + ".")
     )
     return next(own, ServiceSettings)
 

@@ -4,27 +4,8 @@ import os
 from pathlib import Path
 
 from chassis_core.cli.explained.page import Page, Row
-from chassis_core.contract import Boundaries, Contract, Zone, load
-from chassis_core.contract.changes.history import TRAILER
-
-ZONES: dict[Zone, tuple[str, str]] = {
-    "immutable": (
-        "the foundation: a change here changes every service",
-        f"whoever owns the foundation, in commits with the line `{TRAILER}: <why>`",
-    ),
-    "generated": (
-        "written by a command, which its first line names (uv.lock: `uv lock`)",
-        "nobody by hand: change what it is written from, and run the command again",
-    ),
-    "extensible": (
-        "what a service is about",
-        "whoever works on the service, within the rules that `chassis check` holds",
-    ),
-    "open": ("in no pattern of the contract", "anyone, with a review as usual"),
-}
-"""What a zone is, and who changes what is in it."""
-PATTERNED: tuple[Zone, ...] = ("immutable", "generated", "extensible")
-"""The zones that have patterns, in the order in which a path is asked for."""
+from chassis_core.contract import PATTERNED, Boundaries, Contract, load
+from chassis_core.contract.zones import ZONES
 
 
 def page(path: str, root: Path) -> Page:
@@ -32,12 +13,12 @@ def page(path: str, root: Path) -> Page:
     contract = load(root)
     whole = f"{path}/" if (root / path).is_dir() else path
     zone = contract.boundaries.zone(whole)
-    means, who = ZONES[zone]
+    means, changed_by, _ = ZONES[zone]
     return {
         "kind": "path",
         "name": path,
         "zone": f"{zone}: {means}",
-        "change": who,
+        "change": changed_by,
         "exists": "yes" if (root / path).exists() else "no",
         "patterns": [
             {"zone": own, "pattern": pattern}
@@ -54,10 +35,10 @@ def rows(contract: Contract) -> list[Row]:
         {
             "zone": zone,
             "patterns": ", ".join(getattr(contract.boundaries, zone, ())) or "**",
-            "means": means,
-            "changed by": who,
+            "means": about.means,
+            "changed by": about.changed_by,
         }
-        for zone, (means, who) in ZONES.items()
+        for zone, about in ZONES.items()
     ]
 
 

@@ -24,7 +24,7 @@ from chassis_core.settings import ServiceSettings
 def page(name: str) -> Page:
     """Explain the service `name`: as it is with the environment of this process."""
     app = create(name)
-    package = installed.package_of(name)
+    package = installed.package(name)
     prefix = prefix_of(name)
     server = app.settings.server
     return {

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from chassis_core.contract.document import FILE, load
+from chassis_core.contract.document import FILE, load, package_of
 from chassis_core.contract.rule import Finding, Rule
 from chassis_core.contract.rules.manifests import UNREADABLE, entries
 from chassis_core.contract.rules.source import parse, python_files, read, test_files
@@ -34,15 +34,12 @@ def _project(root: Path, folder: Path) -> Iterator[Finding]:
 
 def _entry(folder: Path, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     points = document.get("project", {}).get("entry-points", {}).get("chassis.services", {})
-    wanted = f"{folder.name.replace('-', '_')}.main:app"
+    package = package_of(folder.name)
+    wanted = f"{package}.main:app"
     if points != {folder.name: wanted}:
         yield "chassis.services", f'chassis.services must be {folder.name} = "{wanted}"'
-    if (
-        not (folder / "src" / Path(*wanted.partition(":")[0].split(".")))
-        .with_suffix(".py")
-        .exists()
-    ):
-        yield "chassis.services", f"there is no {wanted.partition(':')[0]} in src"
+    if not (folder / "src" / package / "main.py").exists():
+        yield "chassis.services", f"there is no {package}.main in src"
 
 
 def _needs(folder: Path, document: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,7 @@ import httpx2
 from chassis_core import migrations
 from chassis_core.app import offering
 from chassis_core.compose import App
-from chassis_core.settings import ServiceSettings, prefix_of
+from chassis_core.settings import ServiceSettings, env_prefix
 from chassis_core.testing.client import running
 from chassis_core.testing.conformance.operations import Document, Operation, operations_of
 from chassis_core.testing.conformance.peers import Peers
@@ -125,7 +125,7 @@ class Subject:
         """
         telemetry = Telemetry()
         changes = {"RATE_LIMIT__DEFAULT": "100000/second"} | changes
-        prefix = prefix_of(type(self.settings))
+        prefix = env_prefix(type(self.settings))
         environment = {**self.environment, **{prefix + k: v for k, v in changes.items()}}
         app = _made(self.make, environment, telemetry, Peers(self.settings.clients))
         app.include_router(probe())

@@ -13,7 +13,7 @@ from unittest.mock import patch
 from pydantic import SecretStr
 
 from chassis_core.compose import App
-from chassis_core.settings import InvalidSettings, ServiceSettings, prefix_of
+from chassis_core.settings import InvalidSettings, ServiceSettings, env_prefix
 from chassis_core.testing.issuer import Issuer
 
 Factory = Callable[[], App]
@@ -45,7 +45,7 @@ def production(
     Raises:
         InvalidSettings: it refuses a setting that is not named by its variable.
     """
-    prefix = prefix_of(type(settings))
+    prefix = env_prefix(type(settings))
     environment = {
         name: value
         for name, value in os.environ.items()
