@@ -43,6 +43,7 @@ BOUNDS = (
     Bound("server", "body_timeout", "60 s at most: slow clients hold connections", most=60),
     Bound("server", "max_headers", "500 at most: browsers send thirty", most=500),
     Bound("server", "max_header_bytes", "64 KiB at most: tokens are smaller", most=65_536),
+    Bound("server", "max_pipelined", "1000 at most: those that wait share the memory", most=1000),
     # PostgreSQL counts milliseconds: what is less than one is 0, and 0 is no limit.
     Bound("database", "statement_timeout", "1 ms to 30 s: 0 is no limit", least=0.001, most=30),
     Bound("database", "pool_timeout", "5 s at most: beyond it load is not shed", most=5),

@@ -134,6 +134,10 @@ async def block_when_asked_well(word: str, user: CurrentUser) -> None:
     await block(user)
 
 
+async def block_on_a_note(_: Loose, user: CurrentUser) -> None:
+    await block(user)
+
+
 async def nothing(_: CurrentUser) -> None:
     pass
 
@@ -294,6 +298,9 @@ SABOTAGES = {
     "a handler that blocks": Sabotage("the-loop-is-not-blocked", route("GET", "/v1/block", block)),
     "a handler that blocks and requires a parameter": Sabotage(
         "the-loop-is-not-blocked", route("GET", "/v1/block", block_when_asked_well)
+    ),
+    "a handler that blocks once it has read its body": Sabotage(
+        "the-loop-is-not-blocked", route("POST", "/v1/block", block_on_a_note)
     ),
     "a route that no document shows": Sabotage(
         "no-route-is-hidden", route("GET", "/v1/hidden", nothing, include_in_schema=False)

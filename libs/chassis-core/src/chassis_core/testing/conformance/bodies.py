@@ -2,13 +2,12 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-from chassis_core.testing.conformance.operations import Operation
+from chassis_core.testing.conformance.operations import JSON_TYPE, Operation
 from chassis_core.testing.conformance.probe import BASE
 from chassis_core.testing.conformance.promise import DoesNotApply, Promise, hold
 from chassis_core.testing.conformance.situations import JSON
 from chassis_core.testing.conformance.subject import Running, Subject
 
-_KIND = "application/json"
 _DEEP = 10_000
 _LOOSE = {
     "a key that is there twice": b'{"text": "a", "text": "b"}',
@@ -50,7 +49,7 @@ async def _strict(subject: Subject) -> None:
             status = answer.status_code
             hold(status in {400, 422}, f"JSON with {name} is answered {status}, not 400 or 422")
             for operation in _json(subject):
-                status = await _status(subject, service, operation, body, _KIND)
+                status = await _status(subject, service, operation, body, JSON_TYPE)
                 hold(400 <= status < 500, f"{operation} answers JSON with {name} with {status}")
 
 
@@ -87,12 +86,12 @@ async def _known(subject: Subject) -> None:
 
 def _objects(subject: Subject) -> Iterator[tuple[str, dict[str, object]]]:
     for operation in _json(subject):
-        for place, schema in operation.schemas(_KIND):
+        for place, schema in operation.schemas(JSON_TYPE):
             yield f"{operation}: {place}", dict(schema)
 
 
 def _json(subject: Subject) -> list[Operation]:
-    return [operation for operation in subject.operations if operation.reads(_KIND)]
+    return [operation for operation in subject.operations if operation.reads(JSON_TYPE)]
 
 
 async def _status(

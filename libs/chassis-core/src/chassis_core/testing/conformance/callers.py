@@ -8,12 +8,11 @@ from typing import Any
 import httpx2
 
 from chassis_core.testing.conformance.operations import Operation
-from chassis_core.testing.conformance.samples import Unmakeable, sample
+from chassis_core.testing.conformance.samples import Unmakeable
 from chassis_core.testing.conformance.subject import Running, Subject
 from chassis_core.testing.conformance.things import Kind
 
 OWNER, OTHER = "conformance-owner", "conformance-other"
-_KIND = "application/json"
 _LONG = 16
 """Characters of an id that stand for no other thing, nor for a number of something else."""
 _PARAMETER = re.compile(r"\{([^{}]+)\}")
@@ -107,12 +106,10 @@ class Callers:
         """
         matching = [name for name in operation.headers if tag and name.lower() == "if-match"]
         token = self.subject.token(*operation.scopes, caller=caller)
-        body: dict[str, Any] = {}
-        if operation.reads(_KIND):
-            try:
-                body["json"] = sample(operation.document, operation.schema(_KIND))
-            except Unmakeable as reason:
-                raise Unasked(f"{operation}: {reason}; give it examples") from reason
+        try:
+            body = operation.made_up_body()
+        except Unmakeable as reason:
+            raise Unasked(f"{operation}: {reason}; give it examples") from reason
         headers = {**dict.fromkeys(matching, tag), **token}
         return await self.service.send(replace(operation, path=path), headers, **body)
 

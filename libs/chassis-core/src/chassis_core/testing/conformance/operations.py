@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from chassis_core.testing.conformance.samples import sample
+
+JSON_TYPE = "application/json"
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 _VALUES = {"integer": "1", "number": "1", "boolean": "true"}
 Document = Mapping[str, Any]
@@ -83,6 +86,16 @@ class Operation:
     def schemas(self, media_type: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """Yield each object of its body of this type, with the place where it stands."""
         yield from _objects(self.document, self.schema(media_type), "body", frozenset())
+
+    def made_up_body(self) -> dict[str, Any]:
+        """Return a JSON body that it takes, as the client takes it; nothing if it reads none.
+
+        Raises:
+            Unmakeable: no such body can be made up.
+        """
+        if not self.reads(JSON_TYPE):
+            return {}
+        return {"json": sample(self.document, self.schema(JSON_TYPE))}
 
     @property
     def _bodies(self) -> Mapping[str, Any]:

@@ -10,12 +10,15 @@ from chassis_core.app import offering
 from chassis_core.concerns.clients import ClientSettings
 from chassis_core.installed import services
 from chassis_core.settings import InvalidSettings
-from chassis_core.testing.conformance.operations import Document, Operation, operations_of
+from chassis_core.testing.conformance.operations import (
+    JSON_TYPE,
+    Document,
+    Operation,
+    operations_of,
+)
 from chassis_core.testing.conformance.samples import Unmakeable, sample
 from chassis_core.testing.conformance.surroundings import surrounded
 from chassis_core.testing.telemetry import Telemetry
-
-_KIND = "application/json"
 
 
 class Peers(httpx2.AsyncBaseTransport):
@@ -57,10 +60,10 @@ def _answer(operation: Operation, request: httpx2.Request) -> httpx2.Response:
     good = sorted(status for status in operation.spec["responses"] if status.startswith("2"))
     status = good[0] if good else "204"
     content = operation.spec["responses"].get(status, {}).get("content", {})
-    if _KIND not in content:
+    if JSON_TYPE not in content:
         return httpx2.Response(int(status))
     try:
-        made = sample(operation.document, content[_KIND].get("schema", {}))
+        made = sample(operation.document, content[JSON_TYPE].get("schema", {}))
     except Unmakeable as reason:
         raise httpx2.ConnectError(f"{operation}: {reason}", request=request) from reason
     return httpx2.Response(int(status), json=made)
