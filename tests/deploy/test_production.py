@@ -67,6 +67,16 @@ def test_the_gateway_never_reaches_the_admin_paths(production):
                 assert match["value"].strip("/")
 
 
+def test_the_gateway_speaks_https_alone_and_redirects_nobody(production):
+    (gateway,) = of_kind(production, "Gateway")
+    listeners = {one["name"]: one for one in gateway["spec"]["listeners"]}
+    assert {one["protocol"] for one in listeners.values()} == {"HTTPS"}
+    assert all(one["tls"]["mode"] == "Terminate" for one in listeners.values())
+    for route in of_kind(production, "HTTPRoute"):
+        assert {one["sectionName"] for one in route["spec"]["parentRefs"]} <= listeners.keys()
+        assert not [rule for rule in route["spec"]["rules"] if "filters" in rule]
+
+
 def test_two_pods_at_least_and_scaling_down_takes_its_time(production):
     for scaler in of_kind(production, "HorizontalPodAutoscaler"):
         spec = scaler["spec"]

@@ -90,6 +90,13 @@ async def test_a_password_is_the_same_however_the_keyboard_composes_it(api):
     assert (await api.login(password="café café x")).status_code == 200
 
 
+async def test_a_password_counts_in_its_case_and_to_its_last_space(api):
+    await api.register(password="  Correct Horse Battery  ")
+    for password in ("  correct horse battery  ", "Correct Horse Battery", "  Correct Horse "):
+        assert (await api.login(password=password)).status_code == 400
+    assert (await api.login(password="  Correct Horse Battery  ")).status_code == 200
+
+
 async def test_one_address_may_register_ten_times_a_minute(api):
     answers = [await api.register(f"ann{n}@example.org") for n in range(11)]
     assert [answer.status_code for answer in answers] == [201] * 10 + [429]

@@ -74,6 +74,18 @@ async def test_a_wrong_password_and_an_unknown_user_are_answered_alike(api):
     assert "no-store" in wrong.headers["cache-control"]
 
 
+async def test_a_login_is_logged_with_its_user_and_a_refused_one_with_its_reason(api, telemetry):
+    registered = (await api.register()).json()
+    await api.login()
+    refused = await api.login(password="wrong horse battery")
+    lines = {line["event"]: line for line in telemetry.lines}
+    issued, denied, asked = lines["token_issued"], lines["token_refused"], lines["request"]
+    assert (issued["subject"], issued["client_id"]) == (registered["id"], "web")
+    assert (denied["reason"], denied["level"]) == ("invalid_grant", "warning")
+    assert denied["request_id"] == asked["request_id"] == refused.headers["x-request-id"]
+    assert asked["client.address"]
+
+
 async def test_a_login_may_ask_for_less_than_it_could_have(api):
     await api.register()
     body = (await api.login(scope="orders:read profile orders:read")).json()

@@ -1,5 +1,5 @@
 import pytest
-from chassis_core import compose
+from chassis_core import ServiceSettings, compose, create_app
 from chassis_core.concerns.security_headers import SecurityHeadersSettings, security_headers
 from chassis_core.testing import running
 from fastapi import APIRouter, Response
@@ -43,6 +43,17 @@ async def test_every_response_carries_the_headers_that_owasp_recommends(path):
     assert {name: headers.get(name) for name in EXPECTED} == EXPECTED
     assert "unsafe" not in headers["content-security-policy"]
     assert "camera=()" in headers["permissions-policy"]
+
+
+@pytest.mark.parametrize("path", ["/plain", "/unknown"])
+async def test_the_policy_of_an_answer_lets_a_browser_load_frame_and_send_nothing(path):
+    async with running(create_app(ServiceSettings(name="a"), routers=[router])) as client:
+        policy = (await client.get(path)).headers["content-security-policy"]
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    # What names no source of its own, objects and scripts among it, has that of default-src.
+    assert rules == dict.fromkeys(
+        ("default-src", "base-uri", "form-action", "frame-ancestors"), "'none'"
+    )
 
 
 async def test_a_handlers_own_cache_control_is_kept_and_stands_alone():

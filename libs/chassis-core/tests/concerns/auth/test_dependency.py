@@ -180,3 +180,22 @@ async def test_in_a_service_the_log_names_the_user_and_never_the_token(
         "audience"
     ]
     assert not any(part in str(telemetry.lines) for part in (good.split(".")[2], bad.split(".")[2]))
+
+
+async def test_in_a_service_a_refusal_for_want_of_a_scope_is_logged_with_who_asked(
+    telemetry: Telemetry,
+) -> None:
+    issuer = Issuer()
+    router = APIRouter()
+
+    @router.get("/reports", dependencies=[Depends(require_scopes("reports:read"))])
+    async def read() -> None: ...
+
+    settings = ServiceSettings(name="test", auth=issuer.settings())
+    app = create_app(settings, routers=[router], **telemetry.shared())
+    bearer = {"Authorization": f"Bearer {issuer.token('eve', scopes=('profile',))}"}
+    async with running(app) as http:
+        assert (await http.get("/reports", headers=bearer)).status_code == 403
+    [line] = telemetry.access_lines()
+    assert (line["enduser.id"], line["http.response.status_code"]) == ("eve", 403)
+    assert (line["http.route"], line["client.address"]) == ("/reports", "127.0.0.1")
