@@ -1,8 +1,10 @@
+import ast
 import os
 import shutil
 import socket
 import subprocess
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,3 +64,16 @@ def free_ports():
             return {name: str(opened.getsockname()[1]) for name, opened in sockets.items()}
 
     return chosen
+
+
+@pytest.fixture(scope="session")
+def functions_of():
+    """Name the functions of a file of the repository, so that a page can be held to its tests."""
+
+    @cache
+    def named(path):
+        tree = ast.parse((ROOT / path).read_text("utf-8"))
+        functions = ast.FunctionDef | ast.AsyncFunctionDef
+        return {node.name for node in tree.body if isinstance(node, functions)}
+
+    return named

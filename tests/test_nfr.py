@@ -1,8 +1,6 @@
 """`chassis nfr` speaks of every quality attribute, and names only proofs that exist."""
 
-import ast
 import json
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,13 +22,6 @@ deterministic foundation for non-deterministic authors
 """
 
 
-@cache
-def functions_of(path):
-    tree = ast.parse((ROOT / path).read_text("utf-8"))
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    return {node.name for node in tree.body if isinstance(node, functions)}
-
-
 def test_every_attribute_is_there_once_in_its_order():
     assert len(ATTRIBUTES) == 23
     assert [one.name for one in ATTRIBUTES] == [name.strip() for name in NAMES.split(",")]
@@ -45,7 +36,7 @@ def test_an_attribute_is_carried_by_what_exists_and_proved_by_something(attribut
 
 
 @pytest.mark.parametrize("proof", [one for one in PROOFS if one.test], ids=str)
-def test_a_test_that_is_a_proof_exists(proof):
+def test_a_test_that_is_a_proof_exists(functions_of, proof):
     path, _, name = proof.test.partition("::")
     assert name in functions_of(path)
 

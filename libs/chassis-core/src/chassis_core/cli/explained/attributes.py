@@ -16,7 +16,8 @@ class Proof:
         test: as `path::name`, from the root.
         promise: one of the conformance suite.
         script: a module that exits with 1 below its bar.
-        figures: the page with the last figures of a script; alone, of a public suite.
+        figures: the page with the last figures of a script; alone, one that speaks for itself, of
+            public suites or with a proof a row.
     """
 
     test: str = ""
@@ -29,7 +30,7 @@ class Proof:
         if self.test or self.promise:
             return self.test or f"promise {self.promise}"
         if not self.script:
-            return f"figures of {self.figures}"
+            return f"page {self.figures}"
         return f"python -m {self.script}{f', figures of {self.figures}' if self.figures else ''}"
 
 
