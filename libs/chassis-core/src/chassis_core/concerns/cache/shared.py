@@ -1,6 +1,5 @@
 """The store that all replicas share, on Redis: one round trip a read, never FLUSHDB."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -62,9 +61,7 @@ class Redis(Protocol):
     async def execute(self, *command: Any) -> Any:
         """Run one command."""
 
-    async def evaluate(
-        self, script: str, digest: str, keys: Sequence[str], arguments: Sequence[Any]
-    ) -> Any:
+    async def evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """Run a Lua script."""
 
 
@@ -85,16 +82,11 @@ class RedisStore:
         self._redis = redis
         self._service = service
         self._lease = int(lease * 1000)
-        self._digests = {
-            script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-            for script in (READ, WRITE, RENEW, RELEASE)
-        }
 
     async def read(self, place: Place, token: str) -> Found:
         """Return what is there; if nothing fresh is, the lease goes to the first that asks."""
-        generation, body, owner = await self._run(
-            READ, self._marks(place), token, self._prefix(place), place.key, self._lease
-        )
+        arguments = [token, self._prefix(place), place.key, self._lease]
+        generation, body, owner = await self._redis.evaluate(READ, self._marks(place), arguments)
         return Found(body, fresh=not owner, owner=owner.decode(), generation=generation.decode())
 
     async def write(
@@ -102,16 +94,17 @@ class RedisStore:
     ) -> None:
         """Keep `body`, if the lease still holds."""
         key = self._key(place, found)
-        times = (int(fresh * 1000), max(1, int(kept * 1000)))
-        await self._run(WRITE, [key, _lease(key)], found.owner, *times, body)
+        arguments = [found.owner, int(fresh * 1000), max(1, int(kept * 1000)), body]
+        await self._redis.evaluate(WRITE, [key, _lease(key)], arguments)
 
     async def renew(self, place: Place, found: Found) -> None:
         """Have the lease for as long again, if it still holds."""
-        await self._run(RENEW, [_lease(self._key(place, found))], found.owner, self._lease)
+        lease = _lease(self._key(place, found))
+        await self._redis.evaluate(RENEW, [lease], [found.owner, self._lease])
 
     async def release(self, place: Place, found: Found) -> None:
         """Give the lease back without a value."""
-        await self._run(RELEASE, [_lease(self._key(place, found))], found.owner)
+        await self._redis.evaluate(RELEASE, [_lease(self._key(place, found))], [found.owner])
 
     async def forget(self, namespace: str, key: str | None, token: str) -> None:
         """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
@@ -120,9 +113,6 @@ class RedisStore:
             await self._redis.execute("SET", generation, token)
         else:
             await self._redis.execute("SET", stamp, token, "PX", STAMP_KEPT)
-
-    async def _run(self, script: str, keys: Sequence[str], *arguments: Any) -> Any:
-        return await self._redis.evaluate(script, self._digests[script], keys, arguments)
 
     def _marks(self, place: Place) -> tuple[str, str]:
         # Braces keep a namespace in one slot of a Redis Cluster: the script builds a key.

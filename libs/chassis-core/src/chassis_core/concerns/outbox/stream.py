@@ -1,6 +1,5 @@
 """A stream of events on Redis: each step is one script, and so one round trip, done or not."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -49,9 +48,7 @@ class Redis(Protocol):
     async def execute(self, *command: Any) -> Any:
         """Run one command."""
 
-    async def evaluate(
-        self, script: str, digest: str, keys: Sequence[str], arguments: Sequence[Any]
-    ) -> Any:
+    async def evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """Run a Lua script."""
 
 
@@ -77,10 +74,6 @@ class Stream:
         self._redis = redis
         self.name = name
         self._length = length
-        self._digests = {
-            script: hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
-            for script in (PUBLISH, NEXT, BURY)
-        }
 
     async def check(self) -> None:
         """Raise at once if Redis is known to be away, so that nothing is begun in vain."""
@@ -92,12 +85,12 @@ class Stream:
         arguments: list[Any] = [self._length]
         for fields in events:
             arguments += [2 * len(fields), *_flat(fields)]
-        length: int = await self._run(PUBLISH, [self.name], arguments)
+        length: int = await self._redis.evaluate(PUBLISH, [self.name], arguments)
         return length
 
     async def next(self, group: str) -> Entry | None:
         """Deliver the first entry that `group` has not acknowledged, or None."""
-        found = await self._run(NEXT, [self.name], [group])
+        found = await self._redis.evaluate(NEXT, [self.name], [group])
         if found is None:
             return None
         id_, deliveries, flat = found
@@ -115,10 +108,9 @@ class Stream:
         # The braces put both streams into one slot of a Redis Cluster.
         dead = f"{{{self.name}}}:dead:{group}"
         fields = _flat(entry.fields or {})
-        await self._run(BURY, [self.name, dead], [group, entry.id, self._length, *fields])
-
-    async def _run(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        return await self._redis.evaluate(script, self._digests[script], keys, arguments)
+        await self._redis.evaluate(
+            BURY, [self.name, dead], [group, entry.id, self._length, *fields]
+        )
 
 
 def _flat(fields: Mapping[str, Any]) -> list[Any]:

@@ -1,6 +1,5 @@
 """The limiter that all replicas share: one script and one round trip a decision, on Redis."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -35,9 +34,7 @@ class Store(Protocol):
     def client(self) -> Any:
         """The driver's client, None when there is no Redis."""
 
-    async def evaluate(
-        self, script: str, digest: str, keys: Sequence[str], arguments: Sequence[Any]
-    ) -> Any:
+    async def evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
         """Run a Lua script."""
 
 
@@ -54,7 +51,6 @@ class RedisLimiter:
         self._store = store
         self._prefix = prefix
         self._script = clock + GCRA
-        self._digest = hashlib.sha1(self._script.encode(), usedforsecurity=False).hexdigest()
 
     async def hit(
         self, policies: Sequence[Policy], key: str, cost: int = 1
@@ -67,5 +63,5 @@ class RedisLimiter:
         # Braces keep a client's buckets in one slot of a Redis Cluster.
         keys = [f"{self._prefix}:{{{key}}}:{policy.name}" for policy in policies]
         arguments = [cost, *(value for p in policies for value in (p.unit, p.window))]
-        ahead = await self._store.evaluate(self._script, self._digest, keys, arguments)
+        ahead = await self._store.evaluate(self._script, keys, arguments)
         return decide(policies, ahead, cost)

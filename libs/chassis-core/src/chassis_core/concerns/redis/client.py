@@ -1,11 +1,13 @@
 """The client: bounded in time, left alone while it fails, observed."""
 
 import asyncio
+import hashlib
 import logging
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context, copy_context
+from functools import cache
 from typing import Any
 
 from opentelemetry.trace import Tracer
@@ -70,13 +72,11 @@ class Redis:
             self._open(error)
             raise
 
-    async def evaluate(
-        self, script: str, digest: str, keys: Sequence[str], arguments: Sequence[Any]
-    ) -> Any:
-        """Run a Lua script by its SHA-1 `digest`, sending the text only when Redis lacks it."""
+    async def evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """Run a Lua script by its SHA-1, sending the text only when Redis lacks it."""
         tail = (len(keys), *keys, *arguments)
         try:
-            return await self.execute("EVALSHA", digest, *tail)
+            return await self.execute("EVALSHA", _sha1(script), *tail)
         except RedisRefused as error:
             if not isinstance(error.__cause__, NoScriptError):
                 raise
@@ -147,3 +147,8 @@ class Redis:
             log.info("redis_up")
         self._outage, self._failed_at = False, None
         self._breaker.set(0)
+
+
+@cache
+def _sha1(script: str) -> str:
+    return hashlib.sha1(script.encode(), usedforsecurity=False).hexdigest()
