@@ -136,7 +136,7 @@ class Cache:
 
     async def _settle(self) -> None:
         for owed in list(self._owed):
-            await self._store.forget(*owed, secrets.token_hex(8))
+            await self._store.forget(*owed)
             self._owed.discard(owed)
 
 

@@ -1,5 +1,6 @@
 """The store that all replicas share, on Redis: one round trip a read, never FLUSHDB."""
 
+import secrets
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -106,13 +107,14 @@ class RedisStore:
         """Give the lease back without a value."""
         await self._redis.evaluate(RELEASE, [_lease(self._key(place, found))], [found.owner])
 
-    async def forget(self, namespace: str, key: str | None, token: str) -> None:
+    async def forget(self, namespace: str, key: str | None) -> None:
         """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
         generation, stamp = self._marks(Place(namespace, "", key or ""))
+        mark = secrets.token_hex(8)
         if key is None:
-            await self._redis.execute("SET", generation, token)
+            await self._redis.execute("SET", generation, mark)
         else:
-            await self._redis.execute("SET", stamp, token, "PX", STAMP_KEPT)
+            await self._redis.execute("SET", stamp, mark, "PX", STAMP_KEPT)
 
     def _marks(self, place: Place) -> tuple[str, str]:
         # Braces keep a namespace in one slot of a Redis Cluster: the script builds a key.

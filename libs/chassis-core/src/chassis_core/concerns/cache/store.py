@@ -47,7 +47,7 @@ class CacheStore(Protocol):
     async def release(self, place: Place, found: Found) -> None:
         """Give the lease back without a value."""
 
-    async def forget(self, namespace: str, key: str | None, token: str) -> None:
+    async def forget(self, namespace: str, key: str | None) -> None:
         """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
 
 
@@ -133,9 +133,8 @@ class MemoryStore:
         if self._holds(at, found):
             del self._leases[at]
 
-    async def forget(self, namespace: str, key: str | None, token: str) -> None:
+    async def forget(self, namespace: str, key: str | None) -> None:
         """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
-        del token
         places = {*self._entries, *self._leases} if key is None else {(namespace, key)}
         for at in places:
             if at[0] == namespace:
