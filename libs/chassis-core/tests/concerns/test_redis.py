@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 import uvloop
 from chassis_core import compose, context
-from chassis_core.concerns.redis import Redis, RedisDown, RedisRefused, RedisSettings, redis
+from chassis_core.concerns.redis import (
+    Redis,
+    RedisDown,
+    RedisFailed,
+    RedisRefused,
+    RedisSettings,
+    redis,
+)
 from chassis_core.testing import Telemetry, running
 from chassis_core.testing.servers import RedisServer
 from pydantic import ValidationError
@@ -111,7 +118,7 @@ async def test_commands_in_flight_when_redis_hangs_all_end_in_about_one_timeout(
     answers = await asyncio.gather(
         *(store.execute("GET", "key") for _ in range(100)), return_exceptions=True
     )
-    assert all(isinstance(each, RedisDown) for each in answers)
+    assert all(isinstance(each, RedisFailed) for each in answers)
     assert time.perf_counter() - start < 1
 
 
@@ -139,6 +146,12 @@ async def test_a_refused_command_is_an_error_that_does_not_make_redis_down(store
     with pytest.raises(RedisRefused):
         await store.execute("LPUSH", "text", "y")
     assert not store.down
+
+
+async def test_a_redis_that_is_up_and_refuses_is_not_said_to_be_down(store: Redis) -> None:
+    with pytest.raises(RedisFailed) as caught:
+        await store.execute("NOSUCHCOMMAND")
+    assert not isinstance(caught.value, RedisDown)
 
 
 async def test_a_service_starts_without_its_redis_and_says_that_it_is_degraded() -> None:

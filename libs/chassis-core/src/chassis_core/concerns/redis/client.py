@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from chassis_core.concerns.redis.driver import connect
-from chassis_core.concerns.redis.errors import RedisBusy, RedisDown, RedisRefused
+from chassis_core.concerns.redis.errors import RedisBusy, RedisDown, RedisFailed, RedisRefused
 from chassis_core.concerns.redis.patience import Within
 from chassis_core.concerns.redis.settings import RedisSettings
 from chassis_core.concerns.redis.telemetry import Commands
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 
 
 class Redis:
-    """A Redis client that answers within its timeout or raises `RedisDown`, never later.
+    """A Redis client that answers within its timeout or raises `RedisFailed`, never later.
 
-    After a failure every command raises at once until a probe in the background succeeds. Its
+    Once it is down every command raises at once until a probe in the background succeeds. Its
     `client` is None without a URL. A cancelled or late command drops its connection, so that no
     answer is ever read by another command.
     """
@@ -46,7 +46,7 @@ class Redis:
         self._probe: asyncio.Task[None] | None = None
         self._outside = Context()
         self._commands = Commands(registry, tracer)
-        self._breaker = Gauge(
+        self._breaker_open = Gauge(
             "redis_breaker_open", "1 while a failed Redis is left alone.", registry=registry
         )
 
@@ -59,17 +59,15 @@ class Redis:
         """Run one command and return its raw answer.
 
         Raises:
-            RedisDown: there is no answer within the timeout, or Redis refused the command.
+            RedisFailed: there is no answer within the timeout, or Redis refused the command.
         """
         if self._failed_at is not None:
             self._probe_when_due()
             raise RedisDown("Redis is left alone after a failure")
         try:
             return await self._timed(self._settings.timeout, *command)
-        except (RedisRefused, RedisBusy):
-            raise
         except RedisDown as error:
-            self._open(error)
+            self._trip(error)
             raise
 
     async def evaluate(self, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
@@ -83,7 +81,7 @@ class Redis:
         return await self.execute("EVAL", script, *tail)
 
     async def ping(self) -> None:
-        """Raise `RedisDown` if Redis does not answer."""
+        """Raise `RedisFailed` if Redis does not answer, or refuses."""
         await self.execute("PING")
 
     async def open(self) -> None:
@@ -120,11 +118,11 @@ class Redis:
             except (RedisError, OSError) as error:
                 raise RedisDown(f"{name} failed: {type(error).__name__}") from error
 
-    def _open(self, error: RedisDown) -> None:
+    def _trip(self, error: RedisFailed) -> None:
         if not self._outage:
             log.warning("redis_down", extra={"reason": str(error)})
         self._outage, self._failed_at = True, time.monotonic()
-        self._breaker.set(1)
+        self._breaker_open.set(1)
 
     def _probe_when_due(self) -> None:
         due = (self._failed_at or 0) + self._settings.recheck
@@ -140,13 +138,13 @@ class Redis:
             await self._timed(self._settings.timeout, "PING")
         except RedisBusy:
             return
-        except RedisDown as error:
-            self._open(error)
+        except RedisFailed as error:
+            self._trip(error)
             return
         if self._outage:
             log.info("redis_up")
         self._outage, self._failed_at = False, None
-        self._breaker.set(0)
+        self._breaker_open.set(0)
 
 
 @cache

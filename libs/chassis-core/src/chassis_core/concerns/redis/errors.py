@@ -1,13 +1,23 @@
-"""How a command fails."""
+"""How a command fails.
+
+RedisFailed
+├── RedisDown
+├── RedisRefused
+└── RedisBusy
+"""
 
 
-class RedisDown(ConnectionError):
-    """Redis did not answer, refused, or is being left alone after it failed."""
+class RedisFailed(ConnectionError):
+    """A command was not done."""
 
 
-class RedisRefused(RedisDown):
+class RedisDown(RedisFailed):
+    """Redis did not answer, or is being left alone after it failed."""
+
+
+class RedisRefused(RedisFailed):
     """Redis is there and answered with an error."""
 
 
-class RedisBusy(RedisDown):
+class RedisBusy(RedisFailed):
     """Every connection of this process stayed in use: no sign that Redis fails."""
