@@ -14,17 +14,15 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 
 def key_of(scope: Scope, by: By) -> str:
-    """Return the bucket of the caller: only what was verified counts, else the address.
-
-    The principal and the API key are what authentication left in the scope as
-    `chassis.principal` and `chassis.api_key`; a raw header never makes a key, for a caller could
-    then have a new bucket with every request.
-    """
+    """Return the bucket of the caller: only a principal that was verified, else the address."""
     if by == "principal" and (principal := scope.get("chassis.principal")) is not None:
         return f"user:{_short(f'{principal.issuer}|{principal.subject}')}"
-    if by == "api_key" and (api_key := scope.get("chassis.api_key")) is not None:
-        return f"key:{_digest(str(api_key))}"
     return address_of(scope.get("client"))
+
+
+def key_of_api_key(api_key: str) -> str:
+    """Return the bucket of an API key; only its digest is kept."""
+    return f"key:{_digest(api_key)}"
 
 
 def key_of_name(name: str) -> str:

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from starlette.middleware import Middleware
 
 from chassis_core.concern import Concern, Layer, Service
-from chassis_core.concerns.rate_limit.client import By, Named, key_of, key_of_name
+from chassis_core.concerns.rate_limit.client import By, Named, key_of, key_of_api_key, key_of_name
 from chassis_core.concerns.rate_limit.limiter import (
     Identify,
     Limiter,
@@ -27,9 +27,11 @@ class RateLimit:
 
     Args:
         rates: one or more, such as `10/second; 1000/hour`; the request must fit them all.
-        by: who is counted. A principal or API key counts only when it is verified; a caller who
-            has none is counted by address. Anything else a request names, such as the account
-            of a login, is what a function returns for it; None is not counted.
+        by: who is counted. A principal counts only when it is verified. An API key is what the
+            caller sends in `rate_limit.key_header`: nobody has verified it, so whoever makes one
+            up for each request is held by the limits of the address alone. A caller who has none
+            is counted by address. Anything else a request names, such as the account of a login,
+            is what a function returns for it; None is not counted.
         name: of the bucket, in headers and metrics; routes that give the same name share it. By
             default the name of the route's function, with a bucket for each such function.
         cost: units that one request uses.
@@ -89,6 +91,8 @@ class RateLimit:
             # Dependencies of a decorator run before those of parameters, authentication too.
             with suppress(Problem):
                 await limiter.identify(request)
+        if self._by == "api_key" and (api_key := request.headers.get(limiter.key_header)):
+            return key_of_api_key(api_key)
         return key_of(request.scope, self._by)
 
     def _of(self, name: str, rates: str) -> tuple[Policy, ...]:

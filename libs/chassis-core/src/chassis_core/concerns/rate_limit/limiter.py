@@ -32,6 +32,9 @@ class RateLimitSettings(ConcernSettings):
     max_keys: int = Field(100_000, ge=16)
     """Keys of one policy that a process remembers: about 25 MB of them."""
 
+    key_header: str = Field("X-API-Key", pattern=r"^[A-Za-z0-9_-]+$")
+    """The header with the API key, for limits of routes that count `by="api_key"`. It is the
+    usual one; only a digest of its value is kept."""
     routes: dict[str, str] = Field({})
     """Rates in place of those that the code gives a route, by the name of the limit:
     `{"place_order": "100/second"}`, for a load test or in an attack."""
@@ -76,6 +79,7 @@ class Limiter:
         self._shared = RedisLimiter(store, prefix=prefix) if store and has_redis else None
         self.memory = MemoryLimiter(max_keys=settings.max_keys)
         self.rates = settings.routes
+        self.key_header = settings.key_header
         self._replicas = settings.replicas
         self._shares: dict[str, Policy] = {}
         self._decisions = Counter(
