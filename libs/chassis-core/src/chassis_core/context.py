@@ -45,9 +45,3 @@ def enter(context: RequestContext) -> Token[RequestContext | None]:
 def leave(token: Token[RequestContext | None]) -> None:
     """Undo the `enter` that returned `token`."""
     _current.reset(token)
-
-
-def bind(**fields: Any) -> None:
-    """Add fields to every later log line of the request in flight; outside of one, do nothing."""
-    if (context := _current.get()) is not None:
-        context.fields.update(fields)

@@ -32,7 +32,8 @@ async def now(session: Session) -> int:
 
 def app_at(url: str, registry: CollectorRegistry | None = None, **limits: float) -> App:
     settings = DatabaseSettings(url=url, **LIMITS | limits)
-    return compose([database(settings, registry=registry)], routers=[router])
+    own = Database(settings, registry=registry)
+    return compose([database(settings, database=own)], routers=[router])
 
 
 async def all_used(registry: CollectorRegistry) -> None:

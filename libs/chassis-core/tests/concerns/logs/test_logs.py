@@ -19,7 +19,9 @@ ORDERS = Service("orders", "1.2.3", "test")
 
 @router.get("/orders/{order}")
 async def order(order: str) -> str:
-    context.bind(order_id=order)
+    request = context.current()
+    assert request is not None
+    request.fields["order_id"] = order
     log.debug("looking", order=order)
     log.info("found", order=order)
     logging.getLogger("library").warning("slow %s", "query", extra={"rows": 3})

@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from opentelemetry.trace import Tracer
-from prometheus_client import CollectorRegistry
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from chassis_core.concern import Concern
@@ -43,20 +41,16 @@ def database(
     settings: DatabaseSettings,
     *,
     database: Database | None = None,
-    registry: CollectorRegistry | None = None,
-    tracer: Tracer | None = None,
     migrations: Path | None = None,
 ) -> Concern:
     """Return the database concern.
 
     Args:
         settings: of the database.
-        database: to share one that exists; else it is made from the settings.
-        registry: for the metrics of one that is made.
-        tracer: for the spans of one that is made.
+        database: to share one that exists, or one with metrics and spans; else it is made.
         migrations: the service's migrations; it is not ready while the database is behind them.
     """
-    opened = database or Database(settings, registry=registry, tracer=tracer)
+    opened = database or Database(settings)
     check = Gate(migrations).check if migrations is not None else None
 
     @asynccontextmanager

@@ -24,12 +24,12 @@ def options(settings: DatabaseSettings) -> dict[str, Any]:
     return {}
 
 
-def listen(engine: Engine, settings: DatabaseSettings, *, foreign_keys: bool = True) -> None:
+def listen(engine: Engine, settings: DatabaseSettings) -> None:
     """Set every connection of `engine` up, and let it begin its transactions itself."""
     pragmas = (
         f"PRAGMA busy_timeout = {int(settings.lock_timeout * 1000)}",
         "PRAGMA synchronous = NORMAL",
-        f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}",
+        "PRAGMA foreign_keys = ON",
     )
 
     @event.listens_for(engine, "connect")
