@@ -91,6 +91,15 @@ class Concern:
     on_drain: Callable[[], None] | None = None
 
 
+PRINCIPAL = "chassis.principal"
+"""Scope key of the verified principal, for concerns that count or keep things by caller."""
+
+KNOWN_METHODS = frozenset(
+    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
+)
+"""Methods that telemetry names; a stranger can make up any number of others."""
+
+
 def http_route(scope: Scope) -> str | None:
     """Return the template of the route that matched (`/v1/orders/{id}`), or None.
 

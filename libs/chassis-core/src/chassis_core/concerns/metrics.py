@@ -19,9 +19,8 @@ from prometheus_client.exposition import choose_encoder
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from chassis_core.concern import Concern, ConcernSettings, Layer, Service, http_route
+from chassis_core.concern import KNOWN_METHODS, Concern, ConcernSettings, Layer, Service, http_route
 
-KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 UNMATCHED = ("_OTHER", "unmatched")
 """Method and route of a request that no route takes."""
 STRANGERS = (400, 404, 405)

@@ -16,12 +16,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis_core.concerns.database import DatabaseSettings, schema
 from chassis_core.migrations.lock import connected, exclusive
+from chassis_core.sqlstate import NO_LOCK_IN_TIME, sqlstate
 
 LOCK_TIMEOUT = 60.0
 """Seconds to wait for another process that migrates, and then for tables that are in use."""
 STAND_BACK = 1.0
 """Seconds between two tries for a table, in which those who waited behind the first are served."""
-_NO_LOCK_IN_TIME = "55P03"
 
 
 class Drift(Exception):
@@ -127,7 +127,7 @@ async def _went(
     try:
         await connection.run_sync(go)
     except DBAPIError as error:
-        if last or getattr(error.orig, "sqlstate", None) != _NO_LOCK_IN_TIME:
+        if last or sqlstate(error) != NO_LOCK_IN_TIME:
             raise
         # What was migrated before it is committed; the next try goes on from there.
         await connection.rollback()

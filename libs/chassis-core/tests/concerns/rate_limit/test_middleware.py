@@ -2,6 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 from chassis_core import compose
+from chassis_core.concern import PRINCIPAL
 from chassis_core.concerns.errors import errors
 from chassis_core.concerns.rate_limit import RateLimit, RateLimitSettings, rate_limit
 from chassis_core.concerns.rate_limit.client import address_of, key_of, key_of_name
@@ -15,9 +16,7 @@ TYPE = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 async def identify(request: Request) -> None:
     if "user" not in request.headers:
         raise Unauthenticated
-    request.scope["chassis.principal"] = SimpleNamespace(
-        issuer="i", subject=request.headers["user"]
-    )
+    request.scope[PRINCIPAL] = SimpleNamespace(issuer="i", subject=request.headers["user"])
 
 
 router = APIRouter()
@@ -148,7 +147,7 @@ def test_an_ipv6_client_is_its_network_of_64_bits(host: str, key: str) -> None:
 
 
 def test_a_client_without_an_address_and_a_long_subject_have_a_bucket_of_bounded_size() -> None:
-    long = {"chassis.principal": SimpleNamespace(issuer="i", subject="s" * 10_000)}
+    long = {PRINCIPAL: SimpleNamespace(issuer="i", subject="s" * 10_000)}
     assert key_of({"client": None}, "address") == "ip:unknown"
     assert len(key_of(long, "principal")) < 100
 

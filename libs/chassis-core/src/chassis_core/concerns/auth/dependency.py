@@ -10,6 +10,7 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
 from chassis_core import context
+from chassis_core.concern import PRINCIPAL
 from chassis_core.concerns.auth.keys import KeysUnavailable
 from chassis_core.concerns.auth.principal import Principal
 from chassis_core.concerns.auth.token import InvalidToken
@@ -24,8 +25,6 @@ tells it from one whose guard was forgotten."""
 SHARED: dict[str, Any] = {"x-shared": True}
 """For `openapi_extra` of a route that reaches what other callers made, by design: it tells it from
 one whose query has lost its owner."""
-PRINCIPAL = "chassis.principal"
-"""Scope key of the verified principal, for concerns that count or keep things by caller."""
 _RETRY_AFTER = "5"
 
 

@@ -2,15 +2,14 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from chassis_core.concern import KNOWN_METHODS
 from chassis_core.concerns.clients.breaker import Breaker
 from chassis_core.concerns.clients.bulkhead import Bulkhead
-
-_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 
 def known(method: str) -> str:
     """Return the method, or `_OTHER` for one that would make a series of its own."""
-    return method if method in _METHODS else "_OTHER"
+    return method if method in KNOWN_METHODS else "_OTHER"
 
 
 class ClientMetrics:

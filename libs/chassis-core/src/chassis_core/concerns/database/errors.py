@@ -3,7 +3,6 @@
 import logging
 import re
 import sqlite3
-from typing import Any
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolExhausted
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from chassis_core import context
 from chassis_core.concern import Handler
 from chassis_core.problem import Conflict, PreconditionFailed, Problem, Unavailable, respond
+from chassis_core.sqlstate import sqlstate
 
 RETRY_AFTER = "1"
 """Seconds; long enough for a pool to drain or a server to accept again."""
@@ -39,7 +39,7 @@ def unavailable(error: DBAPIError) -> bool:
         return True
     if (code := getattr(error.orig, "sqlite_errorcode", None)) is not None:
         return code & 0xFF in _SQLITE_PASSING
-    return _PASSING.fullmatch(getattr(error.orig, "sqlstate", None) or "") is not None
+    return _PASSING.fullmatch(sqlstate(error)) is not None
 
 
 def unique_violation(error: IntegrityError) -> str | None:
@@ -51,7 +51,7 @@ def unique_violation(error: IntegrityError) -> str | None:
     text = str(error.orig)
     if _SQLITE_UNIQUE in text:
         return text.partition(_SQLITE_UNIQUE)[2]
-    if getattr(error.orig, "sqlstate", None) == "23505":
+    if sqlstate(error) == "23505":
         return str(getattr(error.driver_exception, "constraint_name", "") or "")
     return None
 
@@ -94,9 +94,5 @@ def _answer(problem: Problem, request: Request, error: Exception) -> Response:
 
 def code(error: BaseException) -> str:
     """Return a short, bounded name of an error: the SQLSTATE if there is one."""
-    cause: Any = getattr(error, "orig", None) or error
-    return str(
-        getattr(cause, "sqlstate", None)
-        or getattr(cause, "sqlite_errorname", None)
-        or type(cause).__name__
-    )
+    cause = getattr(error, "orig", None) or error
+    return sqlstate(error) or str(getattr(cause, "sqlite_errorname", None) or type(cause).__name__)

@@ -10,6 +10,7 @@ import orjson
 from fastapi import Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from chassis_core.concern import PRINCIPAL
 from chassis_core.problem import BadRequest
 
 HEADER = "Idempotency-Key"
@@ -110,7 +111,7 @@ def scope_of(request: Request) -> str:
         BadRequest: the key is missing or malformed.
         LookupError: the route does not authenticate its caller before.
     """
-    if (principal := request.scope.get("chassis.principal")) is None:
+    if (principal := request.scope.get(PRINCIPAL)) is None:
         raise LookupError(f"{request.url.path}: take CurrentUser before Idempotent")
     owner = [principal.issuer, principal.subject]
     parts = [*owner, request.method, request.url.path, key_of(request)]

@@ -23,8 +23,8 @@ from chassis_core.concerns.idempotency.attempt import (
     scope_of,
 )
 from chassis_core.problem import Conflict, Unprocessable
+from chassis_core.sqlstate import NO_LOCK_IN_TIME, sqlstate
 
-_NO_LOCK_IN_TIME = "55P03"
 Execute = Callable[[], Awaitable[Response]]
 
 
@@ -101,7 +101,7 @@ class Idempotency:
         try:
             return (await session.execute(statement)).first() is not None
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _NO_LOCK_IN_TIME:
+            if sqlstate(error) != NO_LOCK_IN_TIME:
                 raise
             self._outcomes.labels("held").inc()
             raise Conflict(

@@ -8,6 +8,8 @@ from typing import Any, Literal
 from starlette.requests import Request
 from starlette.types import Scope
 
+from chassis_core.concern import PRINCIPAL
+
 By = Literal["address", "principal", "api_key"]
 Named = Callable[[Request], Awaitable[str | None]]
 _MAPPED = b"\0" * 10 + b"\xff\xff"
@@ -15,7 +17,7 @@ _MAPPED = b"\0" * 10 + b"\xff\xff"
 
 def key_of(scope: Scope, by: By) -> str:
     """Return the bucket of the caller: only a principal that was verified, else the address."""
-    if by == "principal" and (principal := scope.get("chassis.principal")) is not None:
+    if by == "principal" and (principal := scope.get(PRINCIPAL)) is not None:
         return f"user:{_short(f'{principal.issuer}|{principal.subject}')}"
     return address_of(scope.get("client"))
 

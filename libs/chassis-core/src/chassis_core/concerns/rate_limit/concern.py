@@ -116,8 +116,8 @@ def rate_limit(
         service: whose keys they are in a shared Redis.
         registry: where the metrics go.
         store: the Redis client; in this process without it.
-        identify: verifies the caller and leaves the principal in the scope as
-            `chassis.principal`; a problem that it raises makes the caller a stranger.
+        identify: verifies the caller and leaves the principal in the scope as `PRINCIPAL`; a
+            problem that it raises makes the caller a stranger.
     """
     prefix = f"{service.name}:limit" if service else "limit"
     limiter = Limiter(settings, store=store, prefix=prefix, registry=registry, identify=identify)

@@ -11,6 +11,8 @@ from chassis_core.problem import TooManyRequests
 
 QUOTA_EXCEEDED = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 Answers = list[tuple[Policy, Decision]]
+_ANSWERS = "chassis.limits"
+"""Scope key of what the limits of a request have answered, for its headers."""
 
 
 async def enforce(
@@ -38,7 +40,7 @@ async def enforce(
     """
     if (decisions := limiter.hit_here(policies, key, cost)) is None:
         decisions = await limiter.hit(policies, key, cost, on_outage)
-    answers: Answers = scope.setdefault("chassis.limits", [])
+    answers: Answers = scope.setdefault(_ANSWERS, [])
     violated = []
     for policy, decision in zip(policies, decisions, strict=False):
         answers.append((policy, decision))
@@ -87,7 +89,7 @@ class RateLimitMiddleware:
             await self._app(scope, receive, send)
             return
         answers: Answers = []
-        scope["chassis.limits"] = answers
+        scope[_ANSWERS] = answers
         if self._policies:
             try:
                 key = key_of(scope, "address")

@@ -18,14 +18,11 @@ from opentelemetry.trace import (
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis_core import context
-from chassis_core.concern import http_route
+from chassis_core.concern import KNOWN_METHODS, http_route
 from chassis_core.concerns.tracing.w3c import extract
 from chassis_core.problem import REFUSAL
 from chassis_core.redaction import scrub
 
-_METHODS = frozenset(
-    {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY"}
-)
 _ROOT = otel.Context()
 _IDS = RandomIdGenerator()
 
@@ -46,7 +43,7 @@ class TracingMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        method = scope["method"] if scope["method"] in _METHODS else "HTTP"
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "HTTP"
         span = self._start(method, extract(scope["headers"]), refused=REFUSAL in scope)
         token = otel.attach(trace.set_span_in_context(span, _ROOT))
         try:
