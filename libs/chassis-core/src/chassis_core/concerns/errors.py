@@ -42,12 +42,12 @@ class ErrorsMiddleware:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; never let an unanswered exception out."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         if (refusal := scope.get(REFUSAL)) is not None:
             await respond(refusal, scope)(scope, receive, send)
@@ -62,7 +62,7 @@ class ErrorsMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_watched)
+            await self._app(scope, receive, send_watched)
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, asyncio.CancelledError) and _is_cancelled():
                 raise

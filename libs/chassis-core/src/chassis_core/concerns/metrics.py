@@ -54,7 +54,7 @@ class MetricsMiddleware:
         registry: CollectorRegistry,
         settings: MetricsSettings | None = None,
     ) -> None:
-        self.app = app
+        self._app = app
         settings = settings or MetricsSettings()
         self._server_timing = settings.server_timing
         self._duration = Histogram(
@@ -74,7 +74,7 @@ class MetricsMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve and time one request."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         status = ABANDONED
         start = time.perf_counter()
@@ -91,7 +91,7 @@ class MetricsMiddleware:
 
         self._active.inc()
         try:
-            await self.app(scope, receive, send_timed)
+            await self._app(scope, receive, send_timed)
         finally:
             self._active.dec()
             self._observe(scope, status, time.perf_counter() - start)

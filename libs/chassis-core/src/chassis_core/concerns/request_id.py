@@ -21,12 +21,12 @@ class RequestIdMiddleware:
     """
 
     def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+        self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request inside its own context."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         request_id = _accepted(scope) or uuid7_text()
         header = (HEADER, request_id.encode())
@@ -38,7 +38,7 @@ class RequestIdMiddleware:
 
         token = context.enter(context.RequestContext(request_id))
         try:
-            await self.app(scope, receive, send_with_id)
+            await self._app(scope, receive, send_with_id)
         finally:
             context.leave(token)
 

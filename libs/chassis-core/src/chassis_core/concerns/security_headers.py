@@ -63,14 +63,14 @@ class SecurityHeadersMiddleware:
     """
 
     def __init__(self, app: ASGIApp, *, settings: SecurityHeadersSettings) -> None:
-        self.app = app
+        self._app = app
         self._headers = _headers(settings)
         self._names = frozenset({name for name, _ in self._headers} | {b"server", b"x-powered-by"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; its response leaves with the headers."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
@@ -79,7 +79,7 @@ class SecurityHeadersMiddleware:
                 message["headers"] = self._merge(headers)
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        await self._app(scope, receive, send_with_headers)
 
     def _merge(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         present = self._names.intersection([name.lower() for name, _ in headers])

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field
-from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis_core.concern import Concern, ConcernSettings, Layer
+from chassis_core.concern import ConcernSettings
 from chassis_core.concerns.client_address.hops import (
     canonical_address,
     forwarded,
@@ -130,20 +129,6 @@ class ClientAddressMiddleware:
         if (ip := canonical_address(node)) is None:
             return None
         return Hop(str(ip), any(ip in network for network in self._trusted))
-
-
-def client_address(settings: ClientAddressSettings) -> Concern:
-    """Return the concern that decides who the client is; every other one reads `scope["client"]`.
-
-    A server in front of it must not do the same on its own (`uvicorn --no-proxy-headers`).
-    """
-    layer = Middleware(
-        ClientAddressMiddleware,
-        trusted=settings.trusted_proxies,
-        header=settings.header,
-        max_hops=settings.max_hops,
-    )
-    return Concern(name="client_address", middleware={Layer.CLIENT_ADDRESS: layer})
 
 
 def _joined(scope: Scope, header: bytes) -> str:

@@ -1,22 +1,18 @@
 """The probes and the info page of the admin listener."""
 
-import platform
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import APIRouter
-from prometheus_client import CollectorRegistry
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
-from chassis_core.concern import Concern, ConcernSettings, Service
+from chassis_core.concern import ConcernSettings
 from chassis_core.concerns.health.readiness import Readiness, Report
-from chassis_core.redaction import redact_settings
 
 _NO_STORE = {"cache-control": "no-store"}
 
@@ -84,37 +80,6 @@ class Health:
             yield {}
         finally:
             self._readiness.close()
-
-
-def health(
-    settings: HealthSettings,
-    *,
-    service: Service | None = None,
-    settings_document: Mapping[str, Any] | None = None,
-    registry: CollectorRegistry | None = None,
-) -> Concern:
-    """Return the concern that answers `/livez`, `/readyz`, `/startupz` and `/info`.
-
-    Args:
-        settings: the time limits.
-        service: who answers.
-        settings_document: the effective settings; what looks like a secret is redacted once more.
-        registry: where the outcome of each check is shown.
-    """
-    readiness = Readiness(timeout=settings.timeout, ttl=settings.ttl, registry=registry)
-    about = {
-        "service": asdict(service) if service else {},
-        "chassis_version": version("chassis-core"),
-        "python_version": platform.python_version(),
-        "settings": redact_settings(settings_document or {}),
-    }
-    probes = Health(readiness, about)
-    return Concern(
-        name="health",
-        admin_routers=[probes.router()],
-        lifespan=probes.lifespan,
-        on_drain=readiness.drain,
-    )
 
 
 def _answer(report: Report) -> JSONResponse:

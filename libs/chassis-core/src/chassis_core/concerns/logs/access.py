@@ -20,14 +20,14 @@ class AccessLogMiddleware:
     """
 
     def __init__(self, app: ASGIApp, *, pipeline: Pipeline, enabled: bool = True) -> None:
-        self.app = app
+        self._app = app
         self._pipeline = pipeline
         self._enabled = enabled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request and write its line."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         token = use_pipeline(self._pipeline)
         start = time.perf_counter()
@@ -40,7 +40,7 @@ class AccessLogMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_watched)
+            await self._app(scope, receive, send_watched)
         finally:
             if self._enabled:
                 self._log(scope, status, time.perf_counter() - start)

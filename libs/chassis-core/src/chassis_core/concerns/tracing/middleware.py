@@ -35,13 +35,13 @@ class TracingMiddleware:
     """
 
     def __init__(self, app: ASGIApp, *, tracer: Tracer) -> None:
-        self.app = app
+        self._app = app
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request inside its span."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self._app(scope, receive, send)
             return
         method = scope["method"] if scope["method"] in KNOWN_METHODS else "HTTP"
         span = self._start(method, extract(scope["headers"]), refused=REFUSAL in scope)
@@ -50,7 +50,7 @@ class TracingMiddleware:
             if span.is_recording():
                 await self._record(span, method, scope, receive, send)
             else:
-                await self.app(scope, receive, send)
+                await self._app(scope, receive, send)
         finally:
             otel.detach(token)
 
@@ -73,7 +73,7 @@ class TracingMiddleware:
             await send(message)
 
         try:
-            await self.app(scope, receive, send_watched)
+            await self._app(scope, receive, send_watched)
         finally:
             span.set_attributes(_attributes(scope, method, status))
             if route := http_route(scope):
