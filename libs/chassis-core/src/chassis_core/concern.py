@@ -115,9 +115,9 @@ def http_route(scope: Scope) -> str | None:
 class Service:
     """Who emits: the resource of every log line, span and metric."""
 
-    name: str
-    version: str
-    environment: str
+    name: str = "unknown"
+    version: str = "0"
+    environment: str = "development"
 
 
 class ConcernSettings(BaseModel):

@@ -105,7 +105,7 @@ def _quiet() -> Iterator[None]:
     )
 
     with Path(os.devnull).open("wb") as nowhere:
-        token = use_pipeline(Pipeline(LogsSettings(), service=Service("", "", ""), stream=nowhere))
+        token = use_pipeline(Pipeline(LogsSettings(), service=Service(), stream=nowhere))
         before = logging.root.manager.disable
         logging.disable(logging.CRITICAL)
         try:

@@ -51,11 +51,10 @@ class MetricsMiddleware:
         self,
         app: ASGIApp,
         *,
-        registry: CollectorRegistry,
-        settings: MetricsSettings | None = None,
+        settings: MetricsSettings,
+        registry: CollectorRegistry | None = None,
     ) -> None:
         self._app = app
-        settings = settings or MetricsSettings()
         self._server_timing = settings.server_timing
         self._duration = Histogram(
             "http_server_request_duration_seconds",
@@ -135,8 +134,8 @@ def metrics(
     registry: CollectorRegistry | None = None,
 ) -> Concern:
     """Return the concern that times requests and exposes `/metrics` to the admin listener."""
-    registry = CollectorRegistry() if registry is None else registry
-    service = service or Service("unknown", "0", "development")
+    registry = registry or CollectorRegistry()
+    service = service or Service()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
     build = Gauge(

@@ -41,7 +41,6 @@ def auth(
     """
     if keys is not None and not (settings.issuer and settings.audience):
         raise ValueError("auth with keys of its own needs issuer and audience")
-    registry = registry or CollectorRegistry()
     source = keys or _source(settings, registry, transport)
     verifier = Verifier(settings, source, registry=registry)
     jwks = source if isinstance(source, Jwks) else None
@@ -63,7 +62,7 @@ def auth(
 
 def _source(
     settings: AuthSettings,
-    registry: CollectorRegistry,
+    registry: CollectorRegistry | None,
     transport: httpx2.AsyncBaseTransport | None,
 ) -> KeySource:
     if settings.mode == "jwks":

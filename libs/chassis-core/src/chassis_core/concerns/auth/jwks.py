@@ -29,7 +29,7 @@ class Jwks:
         self,
         settings: AuthSettings,
         *,
-        registry: CollectorRegistry,
+        registry: CollectorRegistry | None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
         self._settings = settings

@@ -31,7 +31,7 @@ class Verifier:
     """
 
     def __init__(
-        self, settings: AuthSettings, keys: KeySource, *, registry: CollectorRegistry
+        self, settings: AuthSettings, keys: KeySource, *, registry: CollectorRegistry | None
     ) -> None:
         self._settings = settings
         self._keys = keys

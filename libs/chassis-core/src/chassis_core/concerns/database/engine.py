@@ -45,7 +45,6 @@ class Database:
         self._settings = settings
         self.engine = engine(settings, application=application)
         """The engine, for what a session cannot do. Its connections are not units of work."""
-        registry = registry or CollectorRegistry()
         PoolMetrics(self.engine.sync_engine, registry)
         Statements(tracer or NoOpTracer(), registry, settings.address).listen(
             self.engine.sync_engine

@@ -53,7 +53,7 @@ class MeteredPool(AsyncAdaptedQueuePool):
 class PoolMetrics:
     """The state of one engine's pool, read when it is scraped."""
 
-    def __init__(self, engine: Engine, registry: CollectorRegistry) -> None:
+    def __init__(self, engine: Engine, registry: CollectorRegistry | None) -> None:
         count = Gauge(
             "db_client_connection_count",
             "Connections of the pool, by state.",
@@ -98,7 +98,7 @@ def summarise(statement: str) -> tuple[str, str]:
 class Statements:
     """Times every statement of an engine, and traces it where the request is traced."""
 
-    def __init__(self, tracer: Tracer, registry: CollectorRegistry, url: URL) -> None:
+    def __init__(self, tracer: Tracer, registry: CollectorRegistry | None, url: URL) -> None:
         self._tracer = tracer
         histogram = Histogram(
             "db_client_operation_duration_seconds",

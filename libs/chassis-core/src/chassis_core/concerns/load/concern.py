@@ -77,7 +77,7 @@ def load(settings: LoadSettings, *, registry: CollectorRegistry | None = None) -
         most=settings.max_concurrency,
         slowdown=settings.max_slowdown,
         retry_after=settings.retry_after,
-        registry=registry or CollectorRegistry(),
+        registry=registry,
     )
     return Concern(
         name="load",

@@ -30,7 +30,7 @@ class Load:
     """
 
     def __init__(
-        self, *, most: int, slowdown: float, retry_after: int, registry: CollectorRegistry
+        self, *, most: int, slowdown: float, retry_after: int, registry: CollectorRegistry | None
     ) -> None:
         self.draining = False
         self.lag = Lag()
@@ -89,7 +89,7 @@ class Load:
         self.limit.judge(pending=self.pending, in_flight=self.in_flight)
         self._judge_later()
 
-    def _show(self, registry: CollectorRegistry) -> None:
+    def _show(self, registry: CollectorRegistry | None) -> None:
         gauge = Gauge("load_in_flight_requests", "Requests inside the limit.", registry=registry)
         gauge.set_function(lambda: self.in_flight)
         limit = Gauge("load_in_flight_limit", "Requests allowed in flight.", registry=registry)

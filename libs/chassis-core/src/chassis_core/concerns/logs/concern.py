@@ -21,8 +21,7 @@ def logs(
     settings: LogsSettings, *, service: Service | None = None, stream: BinaryIO | None = None
 ) -> Concern:
     """Return the concern that logs, to `stream` or standard output."""
-    service = service or Service("unknown", "0", "development")
-    pipeline = Pipeline(settings, service=service, stream=stream)
+    pipeline = Pipeline(settings, service=service or Service(), stream=stream)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Mapping[str, Any]]:

@@ -135,7 +135,7 @@ def trace_fields() -> dict[str, str]:
     }
 
 
-FALLBACK = Pipeline(LogsSettings(), service=Service("chassis", "0", "development"))
+FALLBACK = Pipeline(LogsSettings(), service=Service("chassis"))
 _current: ContextVar[Pipeline] = ContextVar("chassis_pipeline", default=FALLBACK)
 
 

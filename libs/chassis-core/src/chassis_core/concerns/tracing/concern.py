@@ -20,7 +20,7 @@ from chassis_core.concerns.tracing.provider import (
 
 def tracing(settings: TracingSettings, *, provider: TracerProvider | None = None) -> Concern:
     """Return the concern that gives every request a server span and flushes spans at the end."""
-    provider = provider or tracer_provider(Service("unknown", "0", "development"), settings)
+    provider = provider or tracer_provider(Service(), settings)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[Mapping[str, Any]]:

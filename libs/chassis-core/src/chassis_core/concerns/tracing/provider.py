@@ -49,7 +49,7 @@ def tracer_provider(
     resource = own.merge(OTELResourceDetector().detect())
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     if (sender := exporter()) is not None:
-        counted = CountedExporter(sender, registry or CollectorRegistry(), settings.collector_pause)
+        counted = CountedExporter(sender, registry, settings.collector_pause)
         provider.add_span_processor(CountedProcessor(counted))
     return provider
 
@@ -67,7 +67,9 @@ class CountedExporter(SpanExporter):
         dropped: counts spans that found the queue full.
     """
 
-    def __init__(self, exporter: SpanExporter, registry: CollectorRegistry, pause: float) -> None:
+    def __init__(
+        self, exporter: SpanExporter, registry: CollectorRegistry | None, pause: float
+    ) -> None:
         self._exporter = exporter
         self._pause = pause
         self._next_try = -math.inf
