@@ -75,7 +75,11 @@ async def _one(take: Take, key: str, hits: list[Hit]) -> None:
 
 
 def _limiters(url: str, redis: Redis, *, limit: int, window: int) -> dict[str, tuple[Take, Take]]:
-    policy, local, remote = Policy.of("p", limit, window), MemoryLimiter(), RedisLimiter(redis)
+    policy, local, remote = (
+        Policy.of("p", limit, window),
+        MemoryLimiter(max_keys=1000),
+        RedisLimiter(redis),
+    )
 
     async def memory(key: str) -> bool:
         return local.hit([policy], key)[0].allowed

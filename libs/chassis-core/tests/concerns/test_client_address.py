@@ -1,6 +1,6 @@
 import time
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import Any
 
 import pytest
@@ -231,8 +231,8 @@ _entry = st.one_of(
 @given(st.lists(st.lists(_entry, max_size=6).map(", ".join), max_size=3), st.booleans())
 def test_the_client_is_always_a_canonical_address(lines: list[str], forwarded: bool) -> None:
     header = "forwarded" if forwarded else "x-forwarded-for"
-    networks = [ip_network(network) for network in TRUSTED]
-    middleware = ClientAddressMiddleware(_nothing, trusted=networks, header=header)
+    settings = ClientAddressSettings(trusted_proxies=TRUSTED, header=header)
+    middleware = ClientAddressMiddleware(_nothing, settings=settings)
     prefix = "for=" if forwarded else ""
     headers = [(header.encode(), (prefix + line).encode("latin-1")) for line in lines]
     scope: dict[str, Any] = {"type": "http", "client": (PEER, 1), "headers": headers}
@@ -258,7 +258,7 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None: ...
 
 
 async def _through(scope: dict[str, Any]) -> dict[str, Any]:
-    networks = [ip_network(network) for network in TRUSTED]
+    settings = ClientAddressSettings(trusted_proxies=TRUSTED)
     scope = dict(scope)
-    await ClientAddressMiddleware(_nothing, trusted=networks)(scope, None, None)
+    await ClientAddressMiddleware(_nothing, settings=settings)(scope, None, None)
     return scope

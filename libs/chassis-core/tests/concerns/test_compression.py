@@ -148,7 +148,7 @@ async def test_a_stream_is_sent_piece_by_piece_as_it_comes(media_type: str) -> N
         "path": "/",
         "headers": [(b"accept-encoding", b"gzip")],
     }
-    await CompressionMiddleware(app)(scope, None, send)
+    await CompressionMiddleware(app, settings=CompressionSettings())(scope, None, send)
     assert len(sent) == 3
 
 

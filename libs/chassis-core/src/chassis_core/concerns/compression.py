@@ -46,33 +46,24 @@ class CompressionMiddleware:
 
     Args:
         app: the app within.
-        minimum_size: bytes below which a body is sent as it is.
-        level: effort, 1 to 9.
-        excluded_paths: paths that are never compressed, with all below them.
+        settings: what is compressed, and how much.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        minimum_size: int = 1024,
-        level: int = 4,
-        excluded_paths: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, settings: CompressionSettings) -> None:
         self._app = app
-        self._minimum_size = minimum_size
-        self._excluded = tuple(excluded_paths)
-        self._below_excluded = tuple(f"{path}/" for path in excluded_paths)
+        self._minimum_size = settings.minimum_size
+        self._excluded = settings.excluded_paths
+        self._below_excluded = tuple(f"{path}/" for path in settings.excluded_paths)
         self._coders = {
             coding: CompressMiddleware(
                 self._gate,
-                minimum_size=minimum_size,
+                minimum_size=settings.minimum_size,
                 zstd=coding == "zstd",
-                zstd_level=level,
+                zstd_level=settings.level,
                 brotli=coding == "br",
-                brotli_quality=level,
+                brotli_quality=settings.level,
                 gzip=coding == "gzip",
-                gzip_level=level,
+                gzip_level=settings.level,
             )
             for coding in CODINGS
         }
@@ -152,5 +143,5 @@ def _quality(parameters: Sequence[str]) -> float:
 
 def compression(settings: CompressionSettings) -> Concern:
     """Return the concern that compresses answers."""
-    layer = Middleware(CompressionMiddleware, **settings.model_dump())
+    layer = Middleware(CompressionMiddleware, settings=settings)
     return Concern(name="compression", middleware={Layer.COMPRESSION: layer})

@@ -1,4 +1,4 @@
-from chassis_core.concerns.cache import MemoryStore
+from chassis_core.concerns.cache import CacheSettings, MemoryStore
 from chassis_core.concerns.cache.store import Place
 
 
@@ -24,7 +24,7 @@ async def has(store: MemoryStore, key: str) -> bool:
 
 
 async def test_the_least_recently_used_value_goes_first() -> None:
-    store = MemoryStore(max_entries=3)
+    store = MemoryStore(CacheSettings(max_entries=3))
     for key in ("a", "b", "c"):
         await keep(store, key)
     assert await has(store, "a")
@@ -33,10 +33,10 @@ async def test_the_least_recently_used_value_goes_first() -> None:
 
 
 async def test_the_bytes_are_bounded_whatever_the_number() -> None:
-    store = MemoryStore(max_bytes=1000)
+    store = MemoryStore(CacheSettings(max_bytes=1024))
     for i in range(200):
         await keep(store, f"key-{i}", b"x" * 90)
-    assert store.bytes <= 1000
+    assert store.bytes <= 1024
     assert len(store) == 11
     await keep(store, "huge", b"x" * 2000)
     assert (len(store), store.bytes) == (0, 0)
@@ -44,7 +44,7 @@ async def test_the_bytes_are_bounded_whatever_the_number() -> None:
 
 async def test_a_lease_that_was_lost_passes_on_and_its_late_value_is_dropped() -> None:
     clock = Clock()
-    store = MemoryStore(lease=10, clock=clock)
+    store = MemoryStore(CacheSettings(lease=10), clock=clock)
     place = Place("n", "s", "k")
     first = await store.read(place, "one")
     assert (await store.read(place, "two")).owner == "one"
@@ -58,7 +58,7 @@ async def test_a_lease_that_was_lost_passes_on_and_its_late_value_is_dropped() -
 
 
 async def test_what_is_loaded_leaves_no_lease_behind() -> None:
-    store = MemoryStore()
+    store = MemoryStore(CacheSettings())
     for i in range(100):
         await keep(store, str(i))
     assert store._leases == {}
@@ -66,7 +66,7 @@ async def test_what_is_loaded_leaves_no_lease_behind() -> None:
 
 async def test_a_lease_that_is_renewed_outlasts_its_time_and_one_that_was_lost_does_not() -> None:
     clock = Clock()
-    store = MemoryStore(lease=1, clock=clock)
+    store = MemoryStore(CacheSettings(lease=1), clock=clock)
     place = Place("n", "s", "k")
     first = await store.read(place, "one")
     for _ in range(10):

@@ -38,7 +38,7 @@ def test_when_every_key_is_refused_new_ones_share_a_bucket_instead_of_memory() -
 
 def test_keys_are_forgotten_after_two_quiet_windows() -> None:
     clock, policy = Clock(), Policy.of("p", 5, 10)
-    limiter = MemoryLimiter(clock=clock)
+    limiter = MemoryLimiter(max_keys=100, clock=clock)
     for i in range(100):
         limiter.hit([policy], f"key-{i}")
     for _ in range(2):
@@ -49,7 +49,7 @@ def test_keys_are_forgotten_after_two_quiet_windows() -> None:
 
 def test_a_key_used_up_just_before_the_generations_turn_is_still_refused_after() -> None:
     clock, policy = Clock(), Policy.of("p", 1, 10)
-    limiter = MemoryLimiter(clock=clock)
+    limiter = MemoryLimiter(max_keys=100, clock=clock)
     limiter.hit([policy], "other")
     clock.now += 10 * SECOND - 1
     assert limiter.hit([policy], "key")[0].allowed

@@ -27,7 +27,7 @@ VECTORS = [
 
 def test_the_sixteen_published_vectors_of_gcra_hold() -> None:
     now = 0.0
-    limiter = MemoryLimiter(clock=lambda: int(now * SECOND))
+    limiter = MemoryLimiter(max_keys=100, clock=lambda: int(now * SECOND))
     for now, cost, limited, remaining, reset, retry in VECTORS:
         (decision,) = limiter.hit([FIVE], "key", cost)
         assert decision == (not limited, 5, remaining, reset, retry), (now, cost)

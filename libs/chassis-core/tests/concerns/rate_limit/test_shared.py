@@ -53,7 +53,7 @@ def test_memory_and_redis_give_the_same_answers_to_the_same_timed_input(
         try:
             await store.execute("FLUSHDB")
             now = 1_790_000_000 * SECOND
-            memory = MemoryLimiter(clock=lambda: now)
+            memory = MemoryLimiter(max_keys=100, clock=lambda: now)
             shared = RedisLimiter(store, clock=TEST_CLOCK)
             for pause, key, cost in steps:
                 now += pause

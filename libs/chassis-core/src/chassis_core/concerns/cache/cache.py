@@ -43,7 +43,7 @@ class Cache:
         registry: CollectorRegistry | None = None,
     ) -> None:
         self._settings = settings
-        self._store = in_process(settings) if store is None else store
+        self._store = MemoryStore(settings) if store is None else store
         self._shapes = Shapes()
         self._metrics = CacheMetrics(registry)
         self._flights = Flights(settings, store=self._store, read=self._read, metrics=self._metrics)
@@ -138,10 +138,3 @@ class Cache:
         for owed in list(self._owed):
             await self._store.forget(*owed)
             self._owed.discard(owed)
-
-
-def in_process(settings: CacheSettings) -> MemoryStore:
-    """Return the store of a process without Redis."""
-    return MemoryStore(
-        max_entries=settings.max_entries, max_bytes=settings.max_bytes, lease=settings.lease
-    )

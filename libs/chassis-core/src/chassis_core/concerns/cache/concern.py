@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from chassis_core.concern import Concern, Service
 from chassis_core.concerns.cache.cache import Cache as Values
-from chassis_core.concerns.cache.cache import in_process
 from chassis_core.concerns.cache.settings import CacheSettings
 from chassis_core.concerns.cache.shared import Redis, RedisStore
 from chassis_core.concerns.cache.store import MemoryStore
@@ -46,7 +45,7 @@ def cache(
         shared = RedisStore(store, service=name, lease=settings.lease)
         values = Values(settings, store=shared, registry=registry)
     else:
-        memory = in_process(settings)
+        memory = MemoryStore(settings)
         values = Values(settings, store=memory, registry=registry)
         _watch(memory, registry)
     return Concern(name="cache", lifespan=lifespan)

@@ -79,7 +79,7 @@ class RedisStore:
         lease: seconds after which a load is taken for lost, unless it is renewed.
     """
 
-    def __init__(self, redis: Redis, *, service: str, lease: float = 1) -> None:
+    def __init__(self, redis: Redis, *, service: str, lease: float) -> None:
         self._redis = redis
         self._service = service
         self._lease = int(lease * 1000)

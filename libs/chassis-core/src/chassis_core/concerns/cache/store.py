@@ -5,6 +5,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from chassis_core.concerns.cache.settings import CacheSettings
+
 
 class Place(NamedTuple):
     """Where a value is kept: its namespace, the hash of its type's schema, and its key."""
@@ -62,23 +64,16 @@ class MemoryStore:
     """A store in this process, bounded in entries and in bytes; the least recently used goes first.
 
     Args:
-        max_entries: values at most.
-        max_bytes: of all values together at most.
-        lease: seconds after which a load is taken for lost, unless it is renewed.
+        settings: how much it holds, and how long a lease is.
         clock: monotonic seconds.
     """
 
     def __init__(
-        self,
-        *,
-        max_entries: int = 10_000,
-        max_bytes: int = 33_554_432,
-        lease: float = 1,
-        clock: Callable[[], float] = time.monotonic,
+        self, settings: CacheSettings, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
-        self._lease = lease
+        self._max_entries = settings.max_entries
+        self._max_bytes = settings.max_bytes
+        self._lease = settings.lease
         self._clock = clock
         self._entries: OrderedDict[tuple[str, str], _Entry] = OrderedDict()
         self._leases: dict[tuple[str, str], tuple[str, float]] = {}

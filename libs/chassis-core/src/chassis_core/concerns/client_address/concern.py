@@ -14,10 +14,5 @@ def client_address(settings: ClientAddressSettings) -> Concern:
 
     A server in front of it must not do the same on its own (`uvicorn --no-proxy-headers`).
     """
-    layer = Middleware(
-        ClientAddressMiddleware,
-        trusted=settings.trusted_proxies,
-        header=settings.header,
-        max_hops=settings.max_hops,
-    )
+    layer = Middleware(ClientAddressMiddleware, settings=settings)
     return Concern(name="client_address", middleware={Layer.CLIENT_ADDRESS: layer})

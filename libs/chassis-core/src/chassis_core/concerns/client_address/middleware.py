@@ -1,6 +1,6 @@
 """The client's address and scheme: the peer's, or what the rightmost untrusted hop gave."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from itertools import islice
@@ -71,24 +71,16 @@ class ClientAddressMiddleware:
 
     Args:
         app: the app within.
-        trusted: networks of the proxies that are believed.
-        header: the header that they append to.
-        max_hops: entries that are looked at.
+        settings: which proxies are believed, and where they write.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        trusted: Sequence[IPv4Network | IPv6Network] = (),
-        header: Header = "x-forwarded-for",
-        max_hops: int = 32,
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, settings: ClientAddressSettings) -> None:
         self._app = app
-        self._trusted = tuple(trusted)
-        self._max_hops = max_hops
-        self._header = header.encode()
-        self._read = forwarded if header == "forwarded" else plain
+        self._trusted = settings.trusted_proxies
+        self._max_hops = settings.max_hops
+        self._header = settings.header.encode()
+        self._names_scheme = settings.header == "forwarded"
+        self._read = forwarded if self._names_scheme else plain
         self._hop: Callable[[str], Hop | None] = lru_cache(4096)(self._identify)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -121,7 +113,7 @@ class ClientAddressMiddleware:
             address = hop.address
             if not hop.trusted:
                 break
-        if self._read is plain:
+        if not self._names_scheme:
             scheme = next(from_right(_joined(scope, b"x-forwarded-proto")), "").lower()
         return address, scheme
 

@@ -42,8 +42,8 @@ class Readiness:
     def __init__(
         self,
         *,
-        timeout: float = 1.0,
-        ttl: float = 1.0,
+        timeout: float,
+        ttl: float,
         registry: CollectorRegistry | None = None,
     ) -> None:
         self._timeout = timeout

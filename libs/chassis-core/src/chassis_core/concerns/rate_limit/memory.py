@@ -21,7 +21,7 @@ class MemoryLimiter:
         clock: microseconds that never go back.
     """
 
-    def __init__(self, *, max_keys: int = 100_000, clock: Callable[[], int] = monotonic) -> None:
+    def __init__(self, *, max_keys: int, clock: Callable[[], int] = monotonic) -> None:
         self._max_keys = max_keys
         self._clock = clock
         self._buckets: dict[str, _Buckets] = {}
