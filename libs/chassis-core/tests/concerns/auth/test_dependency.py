@@ -139,8 +139,8 @@ async def test_a_service_verifies_by_keys_of_its_own(telemetry: Telemetry) -> No
     key = prepared(issuer.kid, "ES256", issuer.public_key().encode())
 
     class Keys:
-        async def find(self, kid: str | None) -> Key | None:
-            return key if kid == issuer.kid else None
+        async def find(self, kid: str | None) -> tuple[Key, ...]:
+            return (key,) if kid == issuer.kid else ()
 
     router = APIRouter()
 

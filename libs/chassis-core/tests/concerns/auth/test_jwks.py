@@ -185,7 +185,7 @@ def test_an_app_can_be_started_again_in_another_event_loop() -> None:
 
     async def once(keys: Jwks) -> bool:
         async with issuer.serve(), keys.running():
-            return await keys.find(issuer.kid) is not None and await keys.find("unknown") is None
+            return bool(await keys.find(issuer.kid)) and not await keys.find("unknown")
 
     async def first_url() -> str:
         async with issuer.serve():

@@ -33,7 +33,8 @@ def parse(*keys: Any, allowed: tuple[str, ...] = ("ES256",)) -> dict[str | None,
     ],
 )
 def test_a_key_for_verifying_is_used(changes: dict[str, Any]) -> None:
-    assert parse(jwk(**changes))["key-1"].algorithm == "ES256"
+    [key] = parse(jwk(**changes))["key-1"]
+    assert key.algorithm == "ES256"
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,9 @@ def test_a_key_of_another_family_is_left_out() -> None:
 
 
 def test_an_rsa_key_without_alg_verifies_what_is_allowed_and_no_more() -> None:
-    key = parse(jwk("RS256", alg=...), allowed=("RS256", "RS512"))["key-1"]
-    assert [key.algorithm, *(other.algorithm for other in key.others)] == ["RS256", "RS512"]
-    assert not key.verify("PS256", b"message", b"signature")
+    keys = parse(jwk("RS256", alg=...), allowed=("RS256", "RS512"))["key-1"]
+    assert [key.algorithm for key in keys] == ["RS256", "RS512"]
+    assert not any(key.verify("PS256", b"message", b"signature") for key in keys)
 
 
 def test_an_rsa_key_that_is_too_short_is_left_out() -> None:

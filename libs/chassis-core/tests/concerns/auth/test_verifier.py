@@ -18,10 +18,10 @@ class Ring:
         self.key = key
         self.down = False
 
-    async def find(self, kid: str | None) -> Key | None:
+    async def find(self, kid: str | None) -> tuple[Key, ...]:
         if self.down:
             raise KeysUnavailable
-        return self.key
+        return (self.key,) if self.key else ()
 
 
 class Rig:

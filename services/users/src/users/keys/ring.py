@@ -48,7 +48,7 @@ class KeySet:
     """
 
     signer: Signer
-    keys: Mapping[str, Key]
+    keys: Mapping[str, Sequence[Key]]
     document: bytes
     etag: str
     read_at: float
@@ -64,15 +64,15 @@ class KeyRing:
         self._retired_within = settings.tokens.access_lifetime + settings.keys.stale_after + LEEWAY
         self._seen: KeySet | None = None
 
-    async def find(self, kid: str | None) -> Key | None:
-        """Return the key that verifies a token with this key id.
+    async def find(self, kid: str | None) -> Sequence[Key]:
+        """Return the key that verifies a token with this key id, as the only one or none.
 
         Raises:
             KeysUnavailable: no key was ever read.
         """
         if self._seen is None:
             raise KeysUnavailable("the signing keys have not been read yet")
-        return self._seen.keys.get(kid or "")
+        return self._seen.keys.get(kid or "", ())
 
     def published(self) -> KeySet:
         """Return the keys as others may see them.
@@ -162,7 +162,7 @@ class KeyRing:
         document = orjson.dumps({"keys": [key.jwk for key in keys]})
         return KeySet(
             signer=opened[KeyState.ACTIVE],
-            keys={key.kid: _verifier(key) for key in keys},
+            keys={key.kid: (_verifier(key),) for key in keys},
             document=document,
             etag=f'"{sha256(document).hexdigest()[:32]}"',
             read_at=time.monotonic(),

@@ -14,7 +14,7 @@ from chassis_core.concerns.auth.diagnosis import diagnose
 from chassis_core.concerns.auth.jwks import Jwks
 from chassis_core.concerns.auth.keys import KeySource
 from chassis_core.concerns.auth.settings import AuthSettings
-from chassis_core.concerns.auth.static_keys import NoKeys, StaticKey, hmac_key, public_key
+from chassis_core.concerns.auth.static_keys import NoKeys, StaticKeys, hmac_keys, public_keys
 from chassis_core.concerns.auth.verifier import Verifier
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def _source(
     if settings.mode == "jwks":
         return Jwks(settings, registry=registry, transport=transport)
     if settings.secret:
-        return StaticKey(hmac_key(settings.secret.get_secret_value(), settings.accepted))
+        return StaticKeys(hmac_keys(settings.secret.get_secret_value(), settings.accepted))
     if settings.public_key:
-        return StaticKey(public_key(settings.public_key, settings.accepted))
+        return StaticKeys(public_keys(settings.public_key, settings.accepted))
     return NoKeys()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from random import uniform
 
@@ -34,7 +34,7 @@ class Jwks:
     ) -> None:
         self._settings = settings
         self._transport = transport
-        self._keys: Mapping[str | None, Key] = {}
+        self._keys: Mapping[str | None, Sequence[Key]] = {}
         self._body = b""
         self._fetched_at = self._ended_at = float("-inf")
         self._fetching = False
@@ -47,21 +47,21 @@ class Jwks:
             "auth_jwks_age_seconds", "Time since the key set was last fetched.", registry=registry
         ).set_function(lambda: time.monotonic() - self._fetched_at)
 
-    async def find(self, kid: str | None) -> Key | None:
-        """Return the key of that name; a name that is not known may have one fetch made.
+    async def find(self, kid: str | None) -> Sequence[Key]:
+        """Return the keys of that name; a name that is not known may have one fetch made.
 
         Raises:
             KeysUnavailable: there are no keys, or the issuer is down and may know this one.
         """
-        if self._usable() and (key := self._keys.get(kid)):
-            return key
+        if self._usable() and (keys := self._keys.get(kid)):
+            return keys
         await self._next_round()
         if not self._usable():
             raise KeysUnavailable
-        key = self._keys.get(kid)
-        if key is None and (self._failures or self._fetching):
+        keys = self._keys.get(kid, ())
+        if not keys and (self._failures or self._fetching):
             raise KeysUnavailable
-        return key
+        return keys
 
     async def ready(self) -> None:
         """Raise `KeysUnavailable` unless there are keys to verify with."""

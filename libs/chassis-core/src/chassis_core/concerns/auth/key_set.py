@@ -5,14 +5,14 @@ from typing import Any
 
 from jwt.exceptions import PyJWTError
 
-from chassis_core.concerns.auth.keys import ALGORITHMS, Key, bundle, prepared
+from chassis_core.concerns.auth.keys import ALGORITHMS, Key, prepared
 from chassis_core.strict_json import loads
 
 # The members of a private or a symmetric key: who publishes one has lost it.
 _SECRET_MEMBERS = frozenset({"d", "k", "p", "q"})
 
 
-def parse_key_set(body: bytes, algorithms: Sequence[str]) -> dict[str | None, Key]:
+def parse_key_set(body: bytes, algorithms: Sequence[str]) -> dict[str | None, Sequence[Key]]:
     """Return the usable keys of a set by their kid; what is not usable is left out.
 
     Raises:
@@ -22,11 +22,11 @@ def parse_key_set(body: bytes, algorithms: Sequence[str]) -> dict[str | None, Ke
     members = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(members, list):
         raise ValueError("the document has no list of keys")  # noqa: TRY004 - bad data, not code
-    twins: dict[str | None, list[Key]] = {}
+    found: dict[str | None, list[Key]] = {}
     for member in members:
         for key in _keys(member, algorithms):
-            twins.setdefault(key.kid, []).append(key)
-    return {kid: bundle(keys) for kid, keys in twins.items()}
+            found.setdefault(key.kid, []).append(key)
+    return {kid: tuple(keys) for kid, keys in found.items()}
 
 
 def _keys(jwk: Any, algorithms: Sequence[str]) -> Iterator[Key]:

@@ -42,41 +42,31 @@ class Key:
         kid: its name in a token's header, or None.
         algorithm: the only `alg` that it verifies.
         material: what PyJWT's algorithm object takes: bytes or a public key.
-        others: further keys under the same kid.
     """
 
     kid: str | None
     algorithm: str
     material: Any = field(repr=False)
-    others: tuple["Key", ...] = ()
 
     def verify(self, algorithm: str, message: bytes, signature: bytes) -> bool:
-        """Tell whether this key, or another of its kid, made `signature` by `algorithm`."""
-        return any(
-            key.algorithm == algorithm
-            and ALGORITHMS[algorithm].verify(message, key.material, signature)
-            for key in (self, *self.others)
+        """Tell whether this key made `signature` by `algorithm`."""
+        return self.algorithm == algorithm and ALGORITHMS[algorithm].verify(
+            message, self.material, signature
         )
 
 
 class KeySource(Protocol):
     """Where the keys of tokens come from."""
 
-    async def find(self, kid: str | None) -> Key | None:
-        """Return the key of that name, None if there is none.
+    async def find(self, kid: str | None) -> Sequence[Key]:
+        """Return the keys of that name; often there is one, or none.
 
         It is asked for every request, so that a key taken away ends its tokens: it must be cheap,
-        and give an equal key for as long as the key is valid.
+        and give equal keys for as long as they are valid.
 
         Raises:
             KeysUnavailable: it cannot be known.
         """
-
-
-def bundle(keys: Sequence[Key]) -> Key:
-    """Return the first of `keys` with the rest as its `others`."""
-    first, *others = keys
-    return Key(first.kid, first.algorithm, first.material, tuple(others))
 
 
 def prepared(kid: str | None, algorithm: str, material: Any) -> Key:

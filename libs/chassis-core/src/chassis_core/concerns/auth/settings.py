@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from chassis_core.concern import ConcernSettings
 from chassis_core.concerns.auth.keys import FAMILIES
-from chassis_core.concerns.auth.static_keys import hmac_key, public_key
+from chassis_core.concerns.auth.static_keys import hmac_keys, public_keys
 
 Mode = Literal["none", "hmac", "public_key", "jwks"]
 KEY_FIELDS: dict[Mode, str] = {
@@ -88,7 +88,7 @@ class AuthSettings(ConcernSettings):
         if self.algorithms:
             return self.algorithms
         if self.mode == "public_key" and self.public_key:
-            return (public_key(self.public_key, ()).algorithm,)
+            return tuple(key.algorithm for key in public_keys(self.public_key, ()))
         return ("HS256",) if self.mode == "hmac" else ("ES256",)
 
     @model_validator(mode="after")
@@ -117,9 +117,9 @@ class AuthSettings(ConcernSettings):
     @model_validator(mode="after")
     def _usable_key(self) -> Self:
         if self.secret:
-            hmac_key(self.secret.get_secret_value(), self.accepted)
+            hmac_keys(self.secret.get_secret_value(), self.accepted)
         if self.public_key:
-            public_key(self.public_key, self.accepted)
+            public_keys(self.public_key, self.accepted)
         if self.jwks_url:
             _check_url(self.jwks_url, allow_http=self.jwks_allow_http)
         return self

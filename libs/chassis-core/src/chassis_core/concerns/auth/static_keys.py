@@ -6,42 +6,43 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from jwt.exceptions import InvalidKeyError
 
-from chassis_core.concerns.auth.keys import ALGORITHMS, Key, bundle, prepared
+from chassis_core.concerns.auth.keys import ALGORITHMS, Key, prepared
 
 
-class StaticKey:
-    """The one key of a configuration, whatever name a token gives it."""
+class StaticKeys:
+    """The keys of a configuration, whatever name a token gives them."""
 
-    def __init__(self, key: Key) -> None:
-        self._key = key
+    def __init__(self, keys: Sequence[Key]) -> None:
+        self._keys = keys
 
-    async def find(self, kid: str | None) -> Key:  # noqa: ARG002 - part of the protocol
-        """Return the key."""
-        return self._key
+    async def find(self, kid: str | None) -> Sequence[Key]:  # noqa: ARG002 - part of the protocol
+        """Return the keys."""
+        return self._keys
 
 
 class NoKeys:
     """No key at all: every token is refused."""
 
-    async def find(self, kid: str | None) -> None:
-        """Return nothing."""
+    async def find(self, kid: str | None) -> Sequence[Key]:  # noqa: ARG002 - part of the protocol
+        """Return none."""
+        return ()
 
 
-def hmac_key(secret: str, algorithms: Sequence[str]) -> Key:
-    """Return the key of a shared secret.
+def hmac_keys(secret: str, algorithms: Sequence[str]) -> Sequence[Key]:
+    """Return a shared secret as the key of each algorithm.
 
     Raises:
         ValueError: it is shorter than the hash of the algorithm (RFC 7518 §3.2), or it is a public
             key, which is no secret.
     """
-    return bundle([prepared(None, name, secret.encode()) for name in algorithms])
+    return tuple(prepared(None, name, secret.encode()) for name in algorithms)
 
 
-def public_key(pem: str, algorithms: Sequence[str]) -> Key:
-    """Return the key of a public key in PEM; line ends may be written as backslash and n.
+def public_keys(pem: str, algorithms: Sequence[str]) -> Sequence[Key]:
+    """Return a public key in PEM as the key of each algorithm.
 
     Args:
-        pem: the key, as SubjectPublicKeyInfo.
+        pem: the key, as SubjectPublicKeyInfo; line ends may be written as backslash and n.
         algorithms: what it may verify; when empty, what its type is made for.
 
     Raises:
@@ -54,9 +55,8 @@ def public_key(pem: str, algorithms: Sequence[str]) -> Key:
         material = load_pem_public_key(text.encode())
     except ValueError:
         raise ValueError("not a public key in PEM") from None
-    return bundle(
-        [prepared(None, name, material) for name in algorithms or [default_algorithm(material)]]
-    )
+    algorithms = algorithms or [default_algorithm(material)]
+    return tuple(prepared(None, name, material) for name in algorithms)
 
 
 def default_algorithm(material: Any) -> str:

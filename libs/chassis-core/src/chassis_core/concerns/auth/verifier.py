@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -17,7 +18,7 @@ from chassis_core.concerns.auth.token import InvalidToken, Token, parse
 class _Verified:
     principal: Principal
     kid: str | None
-    key: Key
+    keys: Sequence[Key]
     until: float
 
 
@@ -72,7 +73,7 @@ class Verifier:
             raise InvalidToken("size")
         digest = hashlib.sha256(token).digest()
         if known := self._verified.get(digest):
-            if time.time() < known.until and await self._keys.find(known.kid) == known.key:
+            if time.time() < known.until and await self._keys.find(known.kid) == known.keys:
                 self._hits.inc()
                 return known.principal
             self._verified.pop(digest, None)
@@ -87,14 +88,13 @@ class Verifier:
             raise InvalidToken("type")
         if token.kid is not None and not self._settings.kid_pattern.fullmatch(token.kid):
             raise InvalidToken("kid")
-        key = await self._keys.find(token.kid)
-        if key is None:
+        if not (keys := await self._keys.find(token.kid)):
             raise InvalidToken("unknown_key")
-        if not key.verify(token.algorithm, token.message, token.signature):
+        if not any(k.verify(token.algorithm, token.message, token.signature) for k in keys):
             raise InvalidToken("signature")
         claims = token.claims()
         principal = principal_of(claims, self._settings, now=time.time())
-        return _Verified(principal, token.kid, key, expiry(claims) + self._settings.leeway)
+        return _Verified(principal, token.kid, keys, expiry(claims) + self._settings.leeway)
 
     def _remember(self, digest: bytes, verified: _Verified) -> None:
         if not self._settings.token_cache_size:
