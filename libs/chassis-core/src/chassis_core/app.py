@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, BinaryIO, Self, TypedDict, Unpack
+from typing import BinaryIO, Self, TypedDict, Unpack
 
 import httpx2
 from fastapi import APIRouter
@@ -142,7 +142,7 @@ def standard(settings: ServiceSettings, **shared: Unpack[Shared]) -> list[Concer
         health(
             settings.health,
             service=service,
-            settings_document=_public(settings),
+            settings_document=settings.model_dump(mode="json"),
             registry=registry,
         ),
         client_address(settings.client_address),
@@ -199,7 +199,3 @@ def _app(
     )
     app.settings = settings
     return app
-
-
-def _public(settings: ServiceSettings) -> dict[str, Any]:
-    return settings.model_dump(mode="json")

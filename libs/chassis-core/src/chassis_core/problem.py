@@ -11,7 +11,7 @@ Problem
 └── GatewayTimeout 504
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -221,6 +221,6 @@ def respond(problem: Problem, scope: Scope) -> Response:
     return Response(body, problem.status_code, headers, CONTENT_TYPE)
 
 
-async def send_problem(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer with `problem` from a middleware that stands outside the errors layer."""
-    await respond(problem, scope)(scope, receive, send)
+def send_problem(problem: Problem, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    """Answer with `problem` where there is no handler to return a response from."""
+    return respond(problem, scope)(scope, receive, send)

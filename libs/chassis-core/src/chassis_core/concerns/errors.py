@@ -25,6 +25,7 @@ from chassis_core.problem import (
     Unprocessable,
     UnsupportedMediaType,
     respond,
+    send_problem,
 )
 
 RECORDED = "chassis.recorded"
@@ -50,7 +51,7 @@ class ErrorsMiddleware:
             await self._app(scope, receive, send)
             return
         if (refusal := scope.get(REFUSAL)) is not None:
-            await respond(refusal, scope)(scope, receive, send)
+            await send_problem(refusal, scope, receive, send)
             return
         started = False
 
@@ -72,7 +73,7 @@ class ErrorsMiddleware:
             if started:
                 raise
             problem = error if isinstance(error, Problem) else InternalError()
-            await respond(problem, scope)(scope, receive, send)
+            await send_problem(problem, scope, receive, send)
 
 
 def _refuse_unsendable(headers: Iterable[tuple[bytes, bytes]]) -> None:

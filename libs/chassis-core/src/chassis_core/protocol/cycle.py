@@ -10,7 +10,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from chassis_core.concerns.errors import RECORDED
 from chassis_core.concerns.load import PLACE
-from chassis_core.problem import REFUSAL, InternalError, Problem, Unavailable, respond
+from chassis_core.problem import REFUSAL, InternalError, Problem, Unavailable, send_problem
 from chassis_core.protocol.answer import Answer, Headers
 
 LARGE = 65_536
@@ -125,7 +125,7 @@ class Cycle:
             stopped = isinstance(error, asyncio.CancelledError)
             problem = Unavailable("The service stops.") if stopped else InternalError()
             self.keep_alive = False
-            await respond(problem, self.scope)(self.scope, self.receive, self.send)
+            await send_problem(problem, self.scope, self.receive, self.send)
 
     async def receive(self) -> Message:
         """Return the next part of the body."""

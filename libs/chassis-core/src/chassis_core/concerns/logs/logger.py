@@ -30,6 +30,8 @@ class _Sink:
         error = _exception(fields.pop("exc_info", None))
         current_pipeline().emit(level, str(event), fields, error)
 
+    debug = info = warning = warn = error = critical = exception = emit
+
 
 def _to_sink(_: Any, level: str, event: MutableMapping[str, Any]) -> tuple[Any, Any]:
     level = "error" if level == "exception" else "warning" if level == "warn" else level
@@ -38,17 +40,13 @@ def _to_sink(_: Any, level: str, event: MutableMapping[str, Any]) -> tuple[Any, 
     return (level,), event
 
 
-class _SinkLogger(_Sink):
-    debug = info = warning = warn = error = critical = exception = _Sink.emit
-
-
 def get_logger(name: str) -> FilteringBoundLogger:
     """Return a structlog logger whose lines go to the app that runs: `log.info("paid", id=1)`.
 
     It may be made at import: which app's log a line belongs to is decided when it is written.
     """
     bound: Any = structlog.make_filtering_bound_logger(logging.NOTSET)
-    logger: FilteringBoundLogger = bound(_SinkLogger(), [_to_sink], {"logger": name})
+    logger: FilteringBoundLogger = bound(_Sink(), [_to_sink], {"logger": name})
     return logger
 
 

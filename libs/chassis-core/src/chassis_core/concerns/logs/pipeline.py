@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar, Token
 from datetime import UTC, datetime
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, get_args
 
 import orjson
 from opentelemetry import trace
@@ -20,7 +20,7 @@ from chassis_core.concern import ConcernSettings, Service
 from chassis_core.redaction import redact, scrub
 
 Level = Literal["debug", "info", "warning", "error", "critical"]
-LEVELS = {name: getattr(logging, name.upper()) for name in Level.__args__}  # type: ignore[attr-defined]
+LEVELS = {name: getattr(logging, name.upper()) for name in get_args(Level)}
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
 

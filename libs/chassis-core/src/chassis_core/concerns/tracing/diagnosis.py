@@ -4,11 +4,12 @@ import asyncio
 import math
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Thread
+from functools import partial
 
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from chassis_core.concern import Fault
+from chassis_core.concerns.tracing.aside import aside
 from chassis_core.concerns.tracing.provider import endpoint, exporter
 from chassis_core.reach import address, silence, unreachable
 
@@ -32,16 +33,6 @@ async def diagnose(within: float) -> Sequence[Fault]:
 
 
 async def _taken(sender: SpanExporter) -> bool:
-    # In a thread that nobody waits for: the SDK's own timeouts do not hold.
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-    results = [SpanExportResult.FAILURE]
-
-    def send() -> None:
-        with suppress(Exception):
-            results.append(sender.export(()))
-        with suppress(RuntimeError):  # the loop may have closed meanwhile
-            loop.call_soon_threadsafe(done.set)
-
-    Thread(target=send, daemon=True).start()
-    await done.wait()
-    return results[-1] is SpanExportResult.SUCCESS
+    with suppress(Exception):
+        return await aside(partial(sender.export, ())) is SpanExportResult.SUCCESS
+    return False

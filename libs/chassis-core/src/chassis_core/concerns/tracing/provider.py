@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from threading import Thread
 
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from pydantic import Field
 
 from chassis_core.concern import ConcernSettings, Service
+from chassis_core.concerns.tracing.aside import aside
 
 
 class TracingSettings(ConcernSettings):
@@ -149,18 +149,7 @@ def _first(what: str) -> str:
 
 
 async def shut_down(provider: TracerProvider, timeout: float) -> None:
-    """Send the spans that wait and stop, in `timeout` seconds at most.
-
-    The SDK's own timeouts do not hold against a collector that hangs, so it stops in a thread
-    that the process does not wait for.
-    """
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-
-    def stop() -> None:
-        provider.shutdown()
-        with suppress(RuntimeError):  # the loop may have closed while a collector hung
-            loop.call_soon_threadsafe(done.set)
-
-    Thread(target=stop, daemon=True).start()
+    """Send the spans that wait and stop, in `timeout` seconds at most."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(done.wait(), timeout)
+        async with asyncio.timeout(timeout):
+            await aside(provider.shutdown)
