@@ -6,7 +6,7 @@ import pytest
 from chassis_core.concerns.cache import CacheSettings, RedisStore
 from chassis_core.concerns.cache.cache import Cache
 from chassis_core.concerns.cache.shapes import short
-from chassis_core.concerns.cache.store import Place
+from chassis_core.concerns.cache.store import CacheKey
 from chassis_core.concerns.redis import Redis, RedisSettings
 from chassis_core.testing import Telemetry
 from chassis_core.testing.servers import RedisServer
@@ -115,8 +115,8 @@ async def test_a_load_whose_process_was_killed_holds_the_others_up_for_one_lease
     await redis.open()
     gone = RedisStore(redis, service="svc", lease=0.5)
     _, schema = values._shapes.of(str)
-    place = Place("", schema, short("k"))
-    assert (await gone.read(place, "of the dead")).owner == "of the dead"
+    at = CacheKey("", schema, short("k"))
+    assert (await gone.read(at, "of the dead")).holder == "of the dead"
     async with asyncio.timeout(20):
         assert await values.get_or_set("k", 60, str, load) == "value"
     await values.aclose()

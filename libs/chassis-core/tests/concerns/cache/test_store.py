@@ -1,5 +1,5 @@
 from chassis_core.concerns.cache import CacheSettings, MemoryStore
-from chassis_core.concerns.cache.store import Place
+from chassis_core.concerns.cache.store import CacheKey
 
 
 class Clock:
@@ -11,15 +11,15 @@ class Clock:
 
 
 async def keep(store: MemoryStore, key: str, body: bytes = b"x" * 10) -> None:
-    place = Place("n", "s", key)
-    found = await store.read(place, key)
-    await store.write(place, found, body, fresh=60, kept=60)
+    at = CacheKey("n", "s", key)
+    found = await store.read(at, key)
+    await store.write(at, found, body, fresh=60, kept=60)
 
 
 async def has(store: MemoryStore, key: str) -> bool:
-    place = Place("n", "s", key)
-    found = await store.read(place, "reader")
-    await store.release(place, found)
+    at = CacheKey("n", "s", key)
+    found = await store.read(at, "reader")
+    await store.release(at, found)
     return found.body is not None
 
 
@@ -45,16 +45,16 @@ async def test_the_bytes_are_bounded_whatever_the_number() -> None:
 async def test_a_lease_that_was_lost_passes_on_and_its_late_value_is_dropped() -> None:
     clock = Clock()
     store = MemoryStore(CacheSettings(lease=10), clock=clock)
-    place = Place("n", "s", "k")
-    first = await store.read(place, "one")
-    assert (await store.read(place, "two")).owner == "one"
+    at = CacheKey("n", "s", "k")
+    first = await store.read(at, "one")
+    assert (await store.read(at, "two")).holder == "one"
     clock.now = 11
-    second = await store.read(place, "two")
-    assert second.owner == "two"
-    await store.write(place, first, b"late", fresh=60, kept=60)
-    assert (await store.read(place, "three")).body is None
-    await store.write(place, second, b"value", fresh=60, kept=60)
-    assert (await store.read(place, "three")).body == b"value"
+    second = await store.read(at, "two")
+    assert second.holder == "two"
+    await store.write(at, first, b"late", fresh=60, kept=60)
+    assert (await store.read(at, "three")).body is None
+    await store.write(at, second, b"value", fresh=60, kept=60)
+    assert (await store.read(at, "three")).body == b"value"
 
 
 async def test_what_is_loaded_leaves_no_lease_behind() -> None:
@@ -67,13 +67,13 @@ async def test_what_is_loaded_leaves_no_lease_behind() -> None:
 async def test_a_lease_that_is_renewed_outlasts_its_time_and_one_that_was_lost_does_not() -> None:
     clock = Clock()
     store = MemoryStore(CacheSettings(lease=1), clock=clock)
-    place = Place("n", "s", "k")
-    first = await store.read(place, "one")
+    at = CacheKey("n", "s", "k")
+    first = await store.read(at, "one")
     for _ in range(10):
         clock.now += 0.9
-        await store.renew(place, first)
-    assert (await store.read(place, "two")).owner == "one"
+        await store.renew(at, first)
+    assert (await store.read(at, "two")).holder == "one"
     clock.now += 1
-    assert (await store.read(place, "two")).owner == "two"
-    await store.renew(place, first)
-    assert (await store.read(place, "three")).owner == "two"
+    assert (await store.read(at, "two")).holder == "two"
+    await store.renew(at, first)
+    assert (await store.read(at, "three")).holder == "two"

@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 
-from chassis_core.concerns.cache.flights import Flights, Load
+from chassis_core.concerns.cache.flights import Flights, Loading
 from chassis_core.concerns.cache.metrics import CacheMetrics
 from chassis_core.concerns.cache.settings import CacheSettings
 from chassis_core.concerns.cache.shapes import Shapes, short
-from chassis_core.concerns.cache.store import CacheStore, Found, MemoryStore, Place
+from chassis_core.concerns.cache.store import CacheKey, CacheStore, Found, MemoryStore
 from chassis_core.problem import GatewayTimeout
 
 T = TypeVar("T")
@@ -70,25 +70,25 @@ class Cache:
             stale: seconds after `ttl` in which the old value is given out while it is loaded anew.
         """
         adapter, schema = self._shapes.of(type)
-        place = Place(namespace, schema, short(key))
+        at = CacheKey(namespace, schema, short(key))
         ttl = self._settings.default_ttl if ttl is None else min(ttl, 86_400)
         kept = self._settings.stale if stale is None else min(stale, 86_400)
-        load = Load(place, adapter, loader, ttl, kept)
+        loading = Loading(at, adapter, loader, ttl, kept)
         token = secrets.token_hex(8)
-        found = await self._ask(place, token)
+        found = await self._ask(at, token)
         if found.body is not None:
             try:
                 value: T = adapter.validate_json(found.body)
             except ValidationError:
                 self._metrics.count(namespace, "error")
                 await self.invalidate(namespace, key)
-                found = await self._ask(place, token)
+                found = await self._ask(at, token)
             else:
-                if found.owner == token:
-                    self._flights.join(load, found, token)
+                if found.holder == token:
+                    self._flights.join(loading, found, token)
                 self._metrics.count(namespace, "hit" if found.fresh else "stale")
                 return value
-        loaded: T = adapter.validate_json(await self._loaded(load, found, token))
+        loaded: T = adapter.validate_json(await self._loaded(loading, found, token))
         return loaded
 
     async def invalidate(self, namespace: str, key: str | None = None) -> None:
@@ -107,31 +107,31 @@ class Cache:
         """Stop the loads in flight."""
         await self._flights.aclose()
 
-    async def _loaded(self, load: Load, found: Found, token: str) -> bytes:
+    async def _loaded(self, loading: Loading, found: Found, token: str) -> bytes:
         while found.body is None:
-            flight = self._flights.join(load, found, token)
+            flight = self._flights.join(loading, found, token)
             try:
                 return await asyncio.shield(flight.task)
             except GatewayTimeout:
                 # Else one who asks with little time could fail all who ask at the same moment.
                 if not flight.was_hurried():
                     raise
-            found = await self._ask(load.place, token)
+            found = await self._ask(loading.key, token)
         return found.body
 
-    async def _ask(self, place: Place, token: str) -> Found:
+    async def _ask(self, key: CacheKey, token: str) -> Found:
         try:
-            return await self._read(place, token)
+            return await self._read(key, token)
         except asyncio.CancelledError:
-            self._flights.abandon(place, token)
+            self._flights.abandon(key, token)
             raise
 
-    async def _read(self, place: Place, token: str) -> Found:
+    async def _read(self, key: CacheKey, token: str) -> Found:
         try:
             await self._settle()
-            return await self._store.read(place, token)
+            return await self._store.read(key, token)
         except ConnectionError:
-            self._metrics.count(place.namespace, "error")
+            self._metrics.count(key.namespace, "error")
             return Found(None, fresh=False)
 
     async def _settle(self) -> None:

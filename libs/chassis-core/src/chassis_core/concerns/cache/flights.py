@@ -1,4 +1,22 @@
-"""Loads in flight: one for a key, whoever and wherever asks."""
+"""Loads in flight: one for a key, whoever and wherever asks.
+
+Who loads: each reader asks the store with a token of its own. If nothing fresh is there, the store
+gives the lease of the key to the first that asks, and tells all others the token of its holder. The
+holder loads, and renews the lease until it is done. A store that fails gives no lease: each process
+then loads for itself and keeps nothing.
+
+Who waits: nobody for whom there is an old value. The others wait on a flight, of which a process
+has one for each lease. The holder's loads; one of another process asks the store again and again,
+until the value is there, or the lease has come to it and it loads itself.
+
+What an invalidation does: it takes value and lease away, on Redis by another generation of the key,
+so that whoever reads after it loads anew. A load from before it runs on for those who wait on it
+already, and its value is not kept.
+
+What ends early: a load that fails fails those who wait in its process and gives the lease back, so
+that another process loads. A reader that leaves ends no flight. A process that dies renews no more:
+the others have waited `cache.lease` seconds for it, and load.
+"""
 
 import asyncio
 import logging
@@ -12,7 +30,7 @@ from pydantic import TypeAdapter
 from chassis_core import context
 from chassis_core.concerns.cache.metrics import CacheMetrics
 from chassis_core.concerns.cache.settings import CacheSettings
-from chassis_core.concerns.cache.store import CacheStore, Found, Place
+from chassis_core.concerns.cache.store import CacheKey, CacheStore, Found
 
 log = logging.getLogger(__name__)
 
@@ -21,11 +39,14 @@ POLL = 0.02
 HURRY = 0.1
 """Seconds before its deadline from which on a load may give up for lack of time."""
 
+Lease = tuple[CacheKey, str, str]
+"""A lease that was given: the key, its generation, and the token of the holder."""
 
-class Load(NamedTuple):
-    """What is loaded, and for how long it is good."""
 
-    place: Place
+class Loading(NamedTuple):
+    """What is loaded, how, and for how long it is good."""
+
+    key: CacheKey
     adapter: TypeAdapter[Any]
     loader: Callable[[], Awaitable[Any]]
     ttl: float
@@ -33,7 +54,7 @@ class Load(NamedTuple):
 
 
 class Flight(NamedTuple):
-    """A load under way, and the deadline of the request that started it."""
+    """What the readers of one process wait on, and the deadline of the one that started it."""
 
     task: asyncio.Task[bytes]
     deadline: float
@@ -59,31 +80,31 @@ class Flights:
         settings: CacheSettings,
         *,
         store: CacheStore,
-        read: Callable[[Place, str], Awaitable[Found]],
+        read: Callable[[CacheKey, str], Awaitable[Found]],
         metrics: CacheMetrics,
     ) -> None:
         self._settings = settings
         self._store = store
         self._read = read
         self._metrics = metrics
-        self._flights: dict[tuple[Place, str, str], Flight] = {}
+        self._flights: dict[Lease, Flight] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def join(self, load: Load, found: Found, token: str) -> Flight:
-        """Return the load of a value: the one in flight, or a new one."""
-        key = (load.place, found.generation, found.owner)
-        # The owner of the lease always loads: whoever came before it waits for its value.
-        if found.owner != token and (waiting := self._flights.get(key)) is not None:
-            self._metrics.count(load.place.namespace, "wait")
+    def join(self, loading: Loading, found: Found, token: str) -> Flight:
+        """Return what to wait on for a value: the flight of its lease, or a new one."""
+        lease = (loading.key, found.generation, found.holder)
+        # The holder of the lease always loads: whoever came before it waits for its value.
+        if found.holder != token and (waiting := self._flights.get(lease)) is not None:
+            self._metrics.count(loading.key.namespace, "wait")
             return waiting
-        task = self._start(self._land(load, found, token))
-        flight = self._flights[key] = Flight(task, _deadline())
-        task.add_done_callback(lambda done: self._landed(key, done))
+        task = self._start(self._fly(loading, found, token))
+        flight = self._flights[lease] = Flight(task, _deadline())
+        task.add_done_callback(lambda done: self._landed(lease, done))
         return flight
 
-    def abandon(self, place: Place, token: str) -> None:
+    def abandon(self, key: CacheKey, token: str) -> None:
         """Give back the lease of a reader that has gone, if its question had won one."""
-        self._start(self._release(place, token))
+        self._start(self._release_if_won(key, token))
 
     async def aclose(self) -> None:
         """Stop every load."""
@@ -97,61 +118,61 @@ class Flights:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _landed(self, key: tuple[Place, str, str], task: asyncio.Task[bytes]) -> None:
-        if (flight := self._flights.get(key)) is not None and flight.task is task:
-            del self._flights[key]
+    def _landed(self, lease: Lease, task: asyncio.Task[bytes]) -> None:
+        if (flight := self._flights.get(lease)) is not None and flight.task is task:
+            del self._flights[lease]
         if not task.cancelled() and (error := task.exception()) is not None:
             log.debug("cache_load_failed", extra={"reason": repr(error)})
 
-    async def _release(self, place: Place, token: str) -> None:
-        found = await self._read(place, token)
-        if found.owner == token:
-            await self._give_back(place, found)
+    async def _release_if_won(self, key: CacheKey, token: str) -> None:
+        found = await self._read(key, token)
+        if found.holder == token:
+            await self._give_back(key, found)
 
-    async def _land(self, load: Load, found: Found, token: str) -> bytes:
-        while found.owner not in {token, ""}:
+    async def _fly(self, loading: Loading, found: Found, token: str) -> bytes:
+        while found.holder not in {token, ""}:
             await asyncio.sleep(POLL)
-            found = await self._read(load.place, token)
+            found = await self._read(loading.key, token)
             if found.body is not None:
-                self._metrics.count(load.place.namespace, "wait")
+                self._metrics.count(loading.key.namespace, "wait")
                 return found.body
-        self._metrics.count(load.place.namespace, "miss")
-        holding = self._start(self._hold(load.place, found))
+        self._metrics.count(loading.key.namespace, "miss")
+        holding = self._start(self._hold(loading.key, found))
         try:
-            value = await load.loader()
-            body = load.adapter.dump_json(value)
+            value = await loading.loader()
+            body = loading.adapter.dump_json(value)
         except BaseException:
-            await self._give_back(load.place, found)
+            await self._give_back(loading.key, found)
             raise
         finally:
             holding.cancel()
-        await self._keep(load, found, body, empty=value is None)
+        await self._keep(loading, found, body, empty=value is None)
         return body
 
-    async def _hold(self, place: Place, found: Found) -> None:
-        while found.owner:
+    async def _hold(self, key: CacheKey, found: Found) -> None:
+        while found.holder:
             await asyncio.sleep(self._settings.lease / 3)
-            await self._try(place, self._store.renew(place, found))
+            await self._try(key, self._store.renew(key, found))
 
-    async def _keep(self, load: Load, found: Found, body: bytes, *, empty: bool) -> None:
-        if not found.owner or len(body) > self._settings.max_value:
-            await self._give_back(load.place, found)
+    async def _keep(self, loading: Loading, found: Found, body: bytes, *, empty: bool) -> None:
+        if not found.holder or len(body) > self._settings.max_value:
+            await self._give_back(loading.key, found)
             return
-        ttl = min(load.ttl, self._settings.negative_ttl) if empty else load.ttl
+        ttl = min(loading.ttl, self._settings.negative_ttl) if empty else loading.ttl
         ttl *= 1 - random.uniform(0, self._settings.jitter)  # noqa: S311 - no secret
-        kept = ttl if empty else ttl + load.stale
-        writing = self._store.write(load.place, found, body, fresh=ttl, kept=kept)
-        await self._try(load.place, writing)
+        kept = ttl if empty else ttl + loading.stale
+        writing = self._store.write(loading.key, found, body, fresh=ttl, kept=kept)
+        await self._try(loading.key, writing)
 
-    async def _give_back(self, place: Place, found: Found) -> None:
-        if found.owner:
-            await self._try(place, self._store.release(place, found))
+    async def _give_back(self, key: CacheKey, found: Found) -> None:
+        if found.holder:
+            await self._try(key, self._store.release(key, found))
 
-    async def _try(self, place: Place, order: Awaitable[None]) -> None:
+    async def _try(self, key: CacheKey, order: Awaitable[None]) -> None:
         try:
             await order
         except ConnectionError:
-            self._metrics.count(place.namespace, "error")
+            self._metrics.count(key.namespace, "error")
 
 
 def _deadline() -> float:

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from chassis_core.concerns.cache.store import Found, Place
+from chassis_core.concerns.cache.store import CacheKey, Found
 
 STAMP_KEPT = 259_200_000
 """Milliseconds that the mark of a dropped key is kept: longer than any value lives."""
@@ -28,11 +28,11 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 if entry and tonumber(string.sub(entry, 1, 15)) > now then
   return {generation, string.sub(entry, 16), ''}
 end
-local owner = ARGV[1]
-if not redis.call('SET', key .. ':lease', owner, 'NX', 'PX', ARGV[4]) then
-  owner = redis.call('GET', key .. ':lease')
+local holder = ARGV[1]
+if not redis.call('SET', key .. ':lease', holder, 'NX', 'PX', ARGV[4]) then
+  holder = redis.call('GET', key .. ':lease')
 end
-return {generation, entry and string.sub(entry, 16), owner}
+return {generation, entry and string.sub(entry, 16), holder}
 """
 )
 
@@ -84,49 +84,49 @@ class RedisStore:
         self._service = service
         self._lease = int(lease * 1000)
 
-    async def read(self, place: Place, token: str) -> Found:
+    async def read(self, key: CacheKey, token: str) -> Found:
         """Return what is there; if nothing fresh is, the lease goes to the first that asks."""
-        arguments = [token, self._prefix(place), place.key, self._lease]
-        generation, body, owner = await self._redis.evaluate(READ, self._marks(place), arguments)
-        return Found(body, fresh=not owner, owner=owner.decode(), generation=generation.decode())
+        arguments = [token, self._prefix(key), key.name, self._lease]
+        generation, body, holder = await self._redis.evaluate(READ, self._marks(key), arguments)
+        return Found(body, fresh=not holder, holder=holder.decode(), generation=generation.decode())
 
     async def write(
-        self, place: Place, found: Found, body: bytes, *, fresh: float, kept: float
+        self, key: CacheKey, found: Found, body: bytes, *, fresh: float, kept: float
     ) -> None:
         """Keep `body`, if the lease still holds."""
-        key = self._key(place, found)
-        arguments = [found.owner, int(fresh * 1000), max(1, int(kept * 1000)), body]
-        await self._redis.evaluate(WRITE, [key, _lease(key)], arguments)
+        entry = self._entry(key, found)
+        arguments = [found.holder, int(fresh * 1000), max(1, int(kept * 1000)), body]
+        await self._redis.evaluate(WRITE, [entry, _lease(entry)], arguments)
 
-    async def renew(self, place: Place, found: Found) -> None:
+    async def renew(self, key: CacheKey, found: Found) -> None:
         """Have the lease for as long again, if it still holds."""
-        lease = _lease(self._key(place, found))
-        await self._redis.evaluate(RENEW, [lease], [found.owner, self._lease])
+        lease = _lease(self._entry(key, found))
+        await self._redis.evaluate(RENEW, [lease], [found.holder, self._lease])
 
-    async def release(self, place: Place, found: Found) -> None:
+    async def release(self, key: CacheKey, found: Found) -> None:
         """Give the lease back without a value."""
-        await self._redis.evaluate(RELEASE, [_lease(self._key(place, found))], [found.owner])
+        await self._redis.evaluate(RELEASE, [_lease(self._entry(key, found))], [found.holder])
 
-    async def forget(self, namespace: str, key: str | None) -> None:
-        """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
-        generation, stamp = self._marks(Place(namespace, "", key or ""))
+    async def forget(self, namespace: str, name: str | None) -> None:
+        """Drop a name, or a whole namespace; what is being loaded now is not kept either."""
+        generation, stamp = self._marks(CacheKey(namespace, "", name or ""))
         mark = secrets.token_hex(8)
-        if key is None:
+        if name is None:
             await self._redis.execute("SET", generation, mark)
         else:
             await self._redis.execute("SET", stamp, mark, "PX", STAMP_KEPT)
 
-    def _marks(self, place: Place) -> tuple[str, str]:
+    def _marks(self, key: CacheKey) -> tuple[str, str]:
         # Braces keep a namespace in one slot of a Redis Cluster: the script builds a key.
-        tag = f"{{{self._service}:cache:{place.namespace}}}"
-        return f"{tag}:generation", f"{tag}:stamp:{place.key}"
+        tag = f"{{{self._service}:cache:{key.namespace}}}"
+        return f"{tag}:generation", f"{tag}:stamp:{key.name}"
 
-    def _prefix(self, place: Place) -> str:
-        return f"{{{self._service}:cache:{place.namespace}}}:{place.schema}"
+    def _prefix(self, key: CacheKey) -> str:
+        return f"{{{self._service}:cache:{key.namespace}}}:{key.schema}"
 
-    def _key(self, place: Place, found: Found) -> str:
-        return f"{self._prefix(place)}:{found.generation}:{place.key}"
+    def _entry(self, key: CacheKey, found: Found) -> str:
+        return f"{self._prefix(key)}:{found.generation}:{key.name}"
 
 
-def _lease(key: str) -> str:
-    return f"{key}:lease"
+def _lease(entry: str) -> str:
+    return f"{entry}:lease"

@@ -8,49 +8,50 @@ from typing import NamedTuple, Protocol
 from chassis_core.concerns.cache.settings import CacheSettings
 
 
-class Place(NamedTuple):
-    """Where a value is kept: its namespace, the hash of its type's schema, and its key."""
+class CacheKey(NamedTuple):
+    """What a value is kept under: its namespace, the hash of its type's schema, and its name."""
 
     namespace: str
     schema: str
-    key: str
+    name: str
 
 
 class Found(NamedTuple):
-    """What a store has at a place.
+    """What a store has under a key.
 
     Attributes:
         body: the bytes, None when there are none.
-        fresh: they need no reload.
-        owner: when they do: the token of whoever may reload them.
+        fresh: they need not be loaded anew.
+        holder: the token of the reader that has the lease; empty when they are fresh, and when
+            the store failed, which gives no lease.
         generation: what an invalidation changes; a write must bring it back.
     """
 
     body: bytes | None
     fresh: bool
-    owner: str = ""
+    holder: str = ""
     generation: str = ""
 
 
 class CacheStore(Protocol):
     """A store of bytes; `ConnectionError` is raised when it cannot be reached."""
 
-    async def read(self, place: Place, token: str) -> Found:
+    async def read(self, key: CacheKey, token: str) -> Found:
         """Return what is there; if nothing fresh is, the lease goes to the first that asks."""
 
     async def write(
-        self, place: Place, found: Found, body: bytes, *, fresh: float, kept: float
+        self, key: CacheKey, found: Found, body: bytes, *, fresh: float, kept: float
     ) -> None:
         """Keep `body` fresh and kept for these seconds, if the lease still holds."""
 
-    async def renew(self, place: Place, found: Found) -> None:
+    async def renew(self, key: CacheKey, found: Found) -> None:
         """Have the lease for as long again, if it still holds."""
 
-    async def release(self, place: Place, found: Found) -> None:
+    async def release(self, key: CacheKey, found: Found) -> None:
         """Give the lease back without a value."""
 
-    async def forget(self, namespace: str, key: str | None) -> None:
-        """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
+    async def forget(self, namespace: str, name: str | None) -> None:
+        """Drop a name, or a whole namespace; what is being loaded now is not kept either."""
 
 
 class _Entry(NamedTuple):
@@ -83,61 +84,61 @@ class MemoryStore:
         """Return the number of values."""
         return len(self._entries)
 
-    async def read(self, place: Place, token: str) -> Found:
+    async def read(self, key: CacheKey, token: str) -> Found:
         """Return what is there; if nothing fresh is, the lease goes to the first that asks."""
-        now, at = self._clock(), (place.namespace, place.key)
+        now, at = self._clock(), (key.namespace, key.name)
         entry = self._entries.get(at)
-        if entry and (entry.kept_until <= now or entry.schema != place.schema):
+        if entry and (entry.kept_until <= now or entry.schema != key.schema):
             entry = None
         if entry:
             self._entries.move_to_end(at)
             if entry.fresh_until > now:
                 return Found(entry.body, fresh=True)
-        owner, until = self._leases.get(at, ("", 0.0))
+        holder, until = self._leases.get(at, ("", 0.0))
         if until <= now:
-            owner = token
+            holder = token
             self._leases[at] = (token, now + self._lease)
-        return Found(entry.body if entry else None, fresh=False, owner=owner)
+        return Found(entry.body if entry else None, fresh=False, holder=holder)
 
     async def write(
-        self, place: Place, found: Found, body: bytes, *, fresh: float, kept: float
+        self, key: CacheKey, found: Found, body: bytes, *, fresh: float, kept: float
     ) -> None:
         """Keep `body`, if the lease still holds."""
-        at = (place.namespace, place.key)
+        at = (key.namespace, key.name)
         if not self._holds(at, found):
             return
         del self._leases[at]
         self._drop(at)
         now = self._clock()
-        self._entries[at] = _Entry(place.schema, body, now + fresh, now + kept)
+        self._entries[at] = _Entry(key.schema, body, now + fresh, now + kept)
         self.bytes += len(body)
         while self._entries and (
             len(self._entries) > self._max_entries or self.bytes > self._max_bytes
         ):
             self._drop(next(iter(self._entries)))
 
-    async def renew(self, place: Place, found: Found) -> None:
+    async def renew(self, key: CacheKey, found: Found) -> None:
         """Have the lease for as long again, if it still holds."""
-        at = (place.namespace, place.key)
+        at = (key.namespace, key.name)
         if self._holds(at, found):
-            self._leases[at] = (found.owner, self._clock() + self._lease)
+            self._leases[at] = (found.holder, self._clock() + self._lease)
 
-    async def release(self, place: Place, found: Found) -> None:
+    async def release(self, key: CacheKey, found: Found) -> None:
         """Give the lease back without a value."""
-        at = (place.namespace, place.key)
+        at = (key.namespace, key.name)
         if self._holds(at, found):
             del self._leases[at]
 
-    async def forget(self, namespace: str, key: str | None) -> None:
-        """Drop a key, or a whole namespace; what is being loaded now is not kept either."""
-        places = {*self._entries, *self._leases} if key is None else {(namespace, key)}
-        for at in places:
+    async def forget(self, namespace: str, name: str | None) -> None:
+        """Drop a name, or a whole namespace; what is being loaded now is not kept either."""
+        known = {*self._entries, *self._leases} if name is None else {(namespace, name)}
+        for at in known:
             if at[0] == namespace:
                 self._drop(at)
                 self._leases.pop(at, None)
 
     def _holds(self, at: tuple[str, str], found: Found) -> bool:
-        return at in self._leases and self._leases[at][0] == found.owner
+        return at in self._leases and self._leases[at][0] == found.holder
 
     def _drop(self, at: tuple[str, str]) -> None:
         if (entry := self._entries.pop(at, None)) is not None:
