@@ -18,6 +18,11 @@ async def thing(thing: str) -> str:
     return thing
 
 
+@router.api_route("/things", methods=["QUERY", "BREW"])
+async def things() -> str:
+    return ""
+
+
 router.include_router(inner)
 
 
@@ -47,6 +52,14 @@ async def test_the_route_label_is_the_whole_template_with_the_prefixes_of_its_ro
         await client.get("/v1/things/gone")
     assert telemetry.sample(COUNT, **_label()) == 2
     assert telemetry.sample(COUNT, **_label(status="410")) == 1
+
+
+async def test_a_method_is_named_if_it_is_one_that_spans_name_too_and_no_other_is(telemetry):
+    async with running(_app(telemetry)) as client:
+        await client.request("QUERY", "/v1/things")
+        await client.request("BREW", "/v1/things")
+    assert telemetry.sample(COUNT, **_label("QUERY", "/v1/things")) == 1
+    assert telemetry.sample(COUNT, **_label("_OTHER", "/v1/things")) == 1
 
 
 async def test_what_no_route_takes_is_counted_and_makes_no_new_series(telemetry):
