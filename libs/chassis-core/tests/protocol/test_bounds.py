@@ -110,6 +110,34 @@ async def test_the_connection_that_has_been_idle_for_longest_makes_room(serving,
             writer.close()
 
 
+BEGUN = GET % b"/echo" + b"GET /echo HTTP/1.1\r\nHost:"
+
+
+@pytest.mark.parametrize("stalled", [STALLED, GET % b"/echo" + STALLED, BEGUN])
+async def test_connections_whose_requests_do_not_come_make_room_for_those_whose_do(
+    serving, statuses, stalled
+):
+    async with serving(max_connections=3, body_timeout=5) as raw:
+        waiting = [asyncio.create_task(raw.exchange(stalled, until=4)) for _ in range(3)]
+        await asyncio.sleep(0.3)
+        assert statuses(await raw.exchange(GET % b"/echo", until=1)) == [200]
+        assert statuses(await raw.exchange(GET % b"/echo", until=1)) == [200]
+        await asyncio.gather(*waiting)
+
+
+@pytest.mark.parametrize("path", [b"/large", b"/endless"])
+async def test_clients_that_do_not_read_their_answers_make_room_for_those_that_do(
+    serving, statuses, path
+):
+    async with serving(max_connections=3) as raw:
+        stuck_ones = [await stuck(raw.port, path) for _ in range(3)]
+        await asyncio.sleep(0.3)
+        assert statuses(await raw.exchange(GET % b"/echo", until=1)) == [200]
+        assert len(raw.listener.server_state.connections) <= 3
+        for sock in stuck_ones:
+            sock.close()
+
+
 async def test_a_stream_cut_by_its_deadline_is_one_line_without_a_traceback(serving, caplog):
     async with serving(time=0.2) as raw:
         answer = await raw.exchange(GET % b"/endless")

@@ -14,7 +14,7 @@ class StrictConfig(Config):
     Attributes:
         limits: how long and how much a client may send.
         draining: whether the process has been told to stop.
-        idle: the connections without a request, the one that has been so for longest first.
+        idle: the connections that wait for their clients, the one that does so for longest first.
     """
 
     def __init__(self, app: ASGIApp, limits: ServerSettings, **options: Any) -> None:

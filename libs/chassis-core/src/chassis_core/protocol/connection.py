@@ -23,8 +23,8 @@ LEAST_TAKEN = 32_768
 class Connection(HttpToolsProtocol):
     """uvicorn's protocol, which waits for no client longer than the limits say.
 
-    When there are as many connections as may be, the one that has been without a request for
-    longest makes room for a new one.
+    When there are as many connections as may be, the one that has waited for its client for longest
+    makes room for a new one: for a request, for the rest of one, or until its answer is taken.
     """
 
     cycle: Cycle  # type: ignore[assignment] # ours takes the place of uvicorn's
@@ -57,9 +57,9 @@ class Connection(HttpToolsProtocol):
         idle[self] = None
         self._patience.wait("head", self.limits.header_timeout)
         if len(self.connections) > self.limits.max_connections:
-            longest = next(iter(idle))
+            longest: Connection = next(iter(idle))
             del idle[longest]
-            longest.transport.close()
+            longest._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection: who answers hears of it, what waits is never asked."""
@@ -96,18 +96,23 @@ class Connection(HttpToolsProtocol):
         self.read_on()
         if self._waiting:
             self._serve(self._waiting.popleft())
+            if self._waiting or self._reading != "body":
+                return
         elif self._reading is None:
-            self._shared.idle[self] = None
             self._patience.wait("reader", self._half)
+        self._shared.idle[self] = None
 
     def pause_writing(self) -> None:
         """Let the app wait until the client has taken some of the answer, but not for ever."""
         super().pause_writing()
+        self._shared.idle[self] = None
         self._start_taking()
 
     def resume_writing(self) -> None:
         """Let the app go on."""
         self._stop_taking()
+        if self._served is not None and not self._served.response_complete:
+            self._shared.idle.pop(self, None)
         super().resume_writing()
 
     def close(self) -> None:
@@ -133,6 +138,12 @@ class Connection(HttpToolsProtocol):
     def _serve(self, cycle: Cycle) -> None:
         self._served = cycle
         self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type] # ours
+
+    def _make_room(self) -> None:
+        if self.transport.get_write_buffer_size():
+            cut(self.transport)
+        else:
+            self.transport.close()
 
     def _expired(self, awaited: Awaited) -> None:
         if awaited == "body" and not self._wants_body():

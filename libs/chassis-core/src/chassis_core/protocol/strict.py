@@ -85,6 +85,7 @@ class StrictProtocol(Connection):
     def on_message_complete(self) -> None:
         """Note that the request is read to its end: only now can another one follow."""
         self._unframed, self._reading = 0, None
+        self._shared.idle.pop(self, None)
         self._patience.rest()
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive
@@ -134,6 +135,7 @@ class StrictProtocol(Connection):
             self.loop.call_later(hold, self._serve, self.cycle)
         else:
             self._serve(self.cycle)
+            self._shared.idle[self] = None  # until the request is read to its end
 
     def _too_large(self) -> Problem:
         text = f"The head of the request is larger than {self.limits.max_header_bytes} bytes."
