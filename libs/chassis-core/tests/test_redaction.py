@@ -1,7 +1,7 @@
 import time
 
 import pytest
-from chassis_core.redaction import REDACTED, redact, redact_settings, scrub
+from chassis_core.redaction import REDACTED, one_line, redact, redact_settings, scrub
 
 JWT = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1MSJ9.c2lnbmF0dXJl"
 
@@ -82,3 +82,9 @@ def test_a_structure_without_end_is_cut_off():
     loop: dict[str, object] = {}
     loop["again"] = loop
     assert "[too deep]" in str(redact(loop))
+
+
+def test_an_error_is_one_line_without_its_secrets():
+    refused = OSError("no store\n at redis://:hunter2@store.example")
+    assert one_line(refused) == f"OSError: no store at redis://:{REDACTED}@store.example"
+    assert one_line(TimeoutError()) == "TimeoutError"

@@ -1,10 +1,10 @@
 """The services that are installed beside the library, by the entry points that they declare."""
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from importlib.metadata import EntryPoint, entry_points
 
 from chassis_core.compose import App
+from chassis_core.nearest import did_you_mean
 
 GROUP = "chassis.services"
 """The entry-point group in which a service names its app factory: `orders = "orders.main:app"`."""
@@ -23,8 +23,7 @@ def factory(name: str) -> Callable[[], App]:
     """
     found = services()
     if name not in found:
-        close = get_close_matches(name, found, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(sorted(found))}"
+        hint = did_you_mean(name, found) or f"there are: {', '.join(sorted(found))}"
         raise SystemExit(f"no service {name!r} is installed; {hint}")
     made: Callable[[], App] = found[name].load()
     return made

@@ -40,6 +40,12 @@ def scrub(text: str) -> str:
     return _SECRET_VALUES.sub(_replace, text)
 
 
+def one_line(error: BaseException) -> str:
+    """Return the kind and the text of an error for operators, without what looks like a secret."""
+    text = " ".join(str(error).split())
+    return scrub(f"{type(error).__name__}: {text}" if text else type(error).__name__)
+
+
 def _replace(match: re.Match[str]) -> str:
     kept = match["scheme"] or match["user"] or match["name"] or ""
     return kept + REDACTED

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Any, Literal, get_origin
 
 from pydantic import Field, ValidationError
@@ -37,6 +36,7 @@ from chassis_core.concerns.redis import RedisSettings
 from chassis_core.concerns.security_headers import SecurityHeadersSettings
 from chassis_core.concerns.tracing import TracingSettings
 from chassis_core.concerns.trusted_hosts import TrustedHostsSettings
+from chassis_core.nearest import did_you_mean
 
 # Kubernetes and Docker links put these into every container that runs beside a service of the name.
 _SERVICE_LINK = re.compile(
@@ -210,8 +210,8 @@ def _refuse_unknown_names(settings: type[BaseSettings]) -> None:
 
 
 def _hint(prefix: str, name: str, names: Iterable[str]) -> str:
-    close = get_close_matches(name, list(names), n=1)
-    return f"; did you mean {prefix}{close[0]}?" if close else ""
+    question = did_you_mean(name, names, shown=lambda close: prefix + close)
+    return f"; {question}" if question else ""
 
 
 def _broken(settings: type[BaseSettings], error: ValidationError) -> list[str]:

@@ -60,7 +60,7 @@ async def wait(request: Request) -> str:
 @asynccontextmanager
 async def lifespan():
     if "broken" in sys.argv:
-        raise ConnectionRefusedError("no store at store.example:1")
+        raise ConnectionRefusedError("no store at redis://:hunter2@store.example:1")
     if "hanging" in sys.argv:
         print(json.dumps({"event": "hanging"}), flush=True)
         await asyncio.sleep(60)

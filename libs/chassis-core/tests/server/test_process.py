@@ -133,8 +133,11 @@ async def test_a_taken_port_is_one_line_that_names_it_and_the_way_out(start, nam
     assert option in line
 
 
-async def test_a_failed_start_is_one_line_that_says_why_and_where(start):
+async def test_a_failed_start_is_one_line_that_says_why_and_where_and_no_secret(start):
     service = await start("broken")
     assert await service.ended() == 3
     [line] = (await service.inner.stderr.read()).decode().splitlines()
-    assert line.startswith("edge cannot start: ConnectionRefusedError: no store at store.example:1")
+    why = (
+        "edge cannot start: ConnectionRefusedError: no store at redis://:[redacted]@store.example:1"
+    )
+    assert line.startswith(why)

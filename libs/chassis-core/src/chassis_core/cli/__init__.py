@@ -1,4 +1,8 @@
-"""The `chassis` command."""
+"""The `chassis` command.
+
+A command imports inside its functions what only it needs: to serve must need neither the test kit
+nor the time that the tools take to load.
+"""
 
 import typer
 

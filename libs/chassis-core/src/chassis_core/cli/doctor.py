@@ -1,7 +1,6 @@
 """`chassis doctor`: what is wrong with what a service needs, and what to do about it."""
 
 import asyncio
-import json
 import logging
 import os
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chassis_core.cli.services import Host, ServiceName
+from chassis_core.cli.services import AsJson, Host, ServiceName, as_json, listening
 
 if TYPE_CHECKING:
     from chassis_core.cli.examined import Examined
@@ -29,7 +28,7 @@ def doctor(
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for each thing that is asked.")
     ] = 2.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False,
+    json: AsJson = False,
 ) -> None:
     """Name each thing that is wrong with what a service needs, and its fix; 1 if there is one.
 
@@ -41,10 +40,10 @@ def doctor(
     within = _at_most(_LONGEST * timeout, service)
     with within, HardStop() as end, _quiet(), asyncio.Runner() as runner:
         rows = runner.run(_rows(service, host, timeout))
-        typer.echo(_document(rows) if as_json else _report(service, rows))
+        typer.echo(as_json(rows) if json else _report(service, rows))
         code = 1 if any(row["status"] == "wrong" for row in rows) else 0
         end.within(LAST_BREATH, code)
-    raise typer.Exit(code)
+    raise SystemExit(code)
 
 
 async def _rows(service: str, host: str | None, timeout: float) -> list[dict[str, str]]:
@@ -52,20 +51,18 @@ async def _rows(service: str, host: str | None, timeout: float) -> list[dict[str
     from chassis_core.cli.examined.service import assembled, examine
 
     app = assembled(service)
-    found = [app] if isinstance(app, Examined) else await examine(app, host, timeout)
-    return [row for one in found for row in _told(one)]
+    if isinstance(app, Examined):
+        return list(_rows_of(app))
+    found = await examine(app, listening(app.settings, host=host), timeout)
+    return [row for one in found for row in _rows_of(one)]
 
 
-def _told(one: "Examined") -> Iterator[dict[str, str]]:
+def _rows_of(one: "Examined") -> Iterator[dict[str, str]]:
     if not one.faults:
         yield {"part": one.part, "status": "ok", "what": "", "fix": ""}
     for fault in one.faults:
         status = "warning" if fault.warning else "wrong"
         yield {"part": one.part, "status": status, "what": fault.what, "fix": fault.fix}
-
-
-def _document(rows: list[dict[str, str]]) -> str:
-    return json.dumps(rows, indent=2, ensure_ascii=False)
 
 
 def _report(service: str, rows: list[dict[str, str]]) -> str:

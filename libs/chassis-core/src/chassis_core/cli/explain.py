@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from chassis_core.cli.services import AsJson, as_json
+
 
 def explain(
     thing: Annotated[
@@ -15,7 +17,7 @@ def explain(
         ),
     ] = "",
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="As data.")] = False,
+    json: AsJson = False,
     write: Annotated[
         bool, typer.Option("--write", help="Write the tables of the documents anew instead.")
     ] = False,
@@ -32,7 +34,7 @@ def explain(
         found = index.explain(thing, root)
     except index.Unknown as unknown:
         raise SystemExit(str(unknown)) from unknown
-    typer.echo(page.data(found) if as_json else page.text(found))
+    typer.echo(as_json(found) if json else page.text(found))
 
 
 def _root() -> Path | None:

@@ -36,7 +36,7 @@ def migrate(
         work = migrations.downgrade(database, directory, to=down, lock_timeout=lock_timeout)
     else:
         work = migrations.upgrade(database, directory, to=to, lock_timeout=lock_timeout)
-    typer.echo(f"{service}: {_told(_done(service, work))}")
+    typer.echo(f"{service}: {_line(_done(service, work))}")
 
 
 def _done(
@@ -50,7 +50,7 @@ def _done(
         raise SystemExit(f"{service}: the database refuses: {error.orig}") from error
 
 
-def _told(moved: migrations.Moved | None) -> str:
+def _line(moved: migrations.Moved | None) -> str:
     if moved is None:
         return "done"
     if moved.before == moved.after:

@@ -1,28 +1,23 @@
 """`chassis nfr`: the quality attributes, who carries each, and what proves it."""
 
-import json
-import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
+
+from chassis_core.cli.services import AsJson, as_json
 
 if TYPE_CHECKING:
     from chassis_core.cli.explained.attributes import Attribute
 
-WIDTH = 100
-"""Columns of the text; the name of a proof is never broken, so that it can be copied."""
 
-
-def nfr(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")] = False
-) -> None:
+def nfr(*, json: AsJson = False) -> None:
     """Say of each quality attribute who carries it, what proves it, and what nothing proves yet."""
     from chassis_core.cli.explained.attributes import attributes, row
 
     found = attributes()
-    if as_json:
-        typer.echo(json.dumps([row(one) for one in found], indent=2, ensure_ascii=False))
+    if json:
+        typer.echo(as_json([row(one) for one in found]))
         return
     for one in found:
         typer.echo("\n".join([*_lines(one), ""]))
@@ -31,15 +26,12 @@ def nfr(
 
 
 def _lines(one: "Attribute") -> Iterator[str]:
+    from chassis_core.cli.explained.page import said
+
     yield f"{one.name} ({one.group})"
-    yield from _told("bar", one.bar)
-    yield from _told("carried by", ", ".join(one.carried_by))
-    for number, proof in enumerate(one.proofs):
-        yield f"  {'' if number else 'proofs':12}{proof}"
+    yield from said("bar", one.bar)
+    yield from said("carried by", ", ".join(one.carried_by))
+    for number, proof in enumerate(one.proofs):  # never broken, so that it can be copied
+        yield f"{'' if number else 'proofs:':12}{proof}"
     if one.lacking:
-        yield from _told("no proof", f"yet: {one.lacking}")
-
-
-def _told(name: str, text: str) -> list[str]:
-    first, later = f"  {name:12}", " " * 14
-    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=later)
+        yield from said("lacking", one.lacking)

@@ -1,12 +1,11 @@
 """`chassis serve`: run one service."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from chassis_core.cli.services import Host, ServiceName, create
+from chassis_core.cli.services import Host, ServiceName, create, listening
 from chassis_core.server import serve as serve_app
-from chassis_core.settings import ServerSettings
 
 
 def serve(
@@ -22,7 +21,5 @@ def serve(
 ) -> None:
     """Serve a service until SIGTERM or Ctrl-C. Port 0 lets the system choose."""
     app = create(service)
-    asked: dict[str, Any] = {"host": host, "port": port, "admin_port": admin_port}
-    chosen = {name: value for name, value in asked.items() if value is not None}
-    server = ServerSettings(**app.settings.server.model_dump() | chosen)
-    raise SystemExit(serve_app(app, app.settings.model_copy(update={"server": server})))
+    settings = listening(app.settings, host=host, port=port, admin_port=admin_port)
+    raise SystemExit(serve_app(app, settings))

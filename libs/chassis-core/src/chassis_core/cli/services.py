@@ -1,18 +1,19 @@
-"""What the commands that work on an installed service share: how it is named, and its app."""
+"""What commands share: how a service is named, its app, where it listens, and JSON."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
 
 from chassis_core.compose import App
-from chassis_core.installed import GROUP, factory
-
-__all__ = ["GROUP", "Host", "ServiceName", "create"]
+from chassis_core.installed import factory
+from chassis_core.settings import ServerSettings, ServiceSettings
 
 ServiceName = Annotated[
     str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
 ]
 Host = Annotated[str | None, typer.Option(envvar="CHASSIS_HOST", help="Address of both listeners.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 
 def create(name: str) -> App:
@@ -22,3 +23,15 @@ def create(name: str) -> App:
         SystemExit: no service of the name is installed; the text names those that are.
     """
     return factory(name)()
+
+
+def listening(settings: ServiceSettings, **said: object) -> ServiceSettings:
+    """Return the settings with what the command line says of the listeners, None aside."""
+    chosen = {name: value for name, value in said.items() if value is not None}
+    server = ServerSettings(**settings.server.model_dump() | chosen)
+    return settings.model_copy(update={"server": server})
+
+
+def as_json(value: Any) -> str:
+    """Return what `AsJson` asks for, readable by people too."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

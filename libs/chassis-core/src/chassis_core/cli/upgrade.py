@@ -63,14 +63,14 @@ def _renew(root: Path, contract: Contract, names: list[str]) -> None:
 
     found = [change for name in names for change in renew(root, contract, name)]
     for change in found:
-        typer.echo(_told(change))
+        typer.echo(_line(change))
     try:
         steps.run(root, [steps.manifests()] if found else [])
     except steps.Unfinished as error:
         raise SystemExit(str(error)) from None
 
 
-def _told(change: "Change") -> str:
+def _line(change: "Change") -> str:
     path = change.path
     if change.kind == "edited":
         return f"left {path}, which is edited: chassis upgrade --show {path} | diff {path} -"

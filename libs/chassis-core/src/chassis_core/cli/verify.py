@@ -1,12 +1,11 @@
 """`chassis verify`: ask an installed service for everything that the chassis promises of it."""
 
 import asyncio
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chassis_core.cli.services import ServiceName
+from chassis_core.cli.services import AsJson, ServiceName, as_json
 from chassis_core.installed import factory
 
 if TYPE_CHECKING:
@@ -24,22 +23,19 @@ def verify(
     only: Annotated[
         list[str] | None, typer.Option(help="A promise to ask about, in place of all.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the verdicts for programs to read.")
-    ] = False,
+    json: AsJson = False,
 ) -> None:
     """Ask a service about every promise of the chassis, as in production but with no network.
 
     Exits with 1 if one is broken.
     """
     verdicts = asyncio.run(_asked(service, replaces or [], only or []))
-    typer.echo(_document(verdicts) if as_json else _report(service, verdicts))
+    typer.echo(as_json(_rows(verdicts)) if json else _report(service, verdicts))
     if any(verdict.outcome == "broken" for verdict in verdicts):
         raise SystemExit(1)
 
 
 async def _asked(service: str, replaces: list[str], only: list[str]) -> "list[Verdict]":
-    # Whatever serves or migrates must not need the test kit, and so neither must this module.
     from chassis_core.contract.rules.composition import STANDARD
     from chassis_core.testing.conformance import PROMISES, ask, examining
 
@@ -68,9 +64,8 @@ def _report(service: str, verdicts: "list[Verdict]") -> str:
     return "\n".join([*lines, "", f"{service}: {kept} kept, {broken} broken, {left} do not apply"])
 
 
-def _document(verdicts: "list[Verdict]") -> str:
-    rows = [
+def _rows(verdicts: "list[Verdict]") -> list[dict[str, str]]:
+    return [
         {"promise": v.promise.name, "says": v.promise.says, "outcome": v.outcome, "text": v.text}
         for v in verdicts
     ]
-    return json.dumps(rows, indent=2, ensure_ascii=False)

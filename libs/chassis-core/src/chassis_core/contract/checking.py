@@ -1,7 +1,6 @@
 """Holds services, and a change, to the contract."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from chassis_core.contract.changes import CHANGE_RULES
@@ -9,6 +8,7 @@ from chassis_core.contract.changes.history import history
 from chassis_core.contract.document import FILE, Contract, ContractError, load
 from chassis_core.contract.rule import Finding
 from chassis_core.contract.rules import RULES
+from chassis_core.nearest import did_you_mean
 
 NEEDLESS = "needless-exception"
 """The rule's name of an exception that excuses nothing any more."""
@@ -42,8 +42,7 @@ def _chosen(root: Path, contract: Contract, services: Sequence[str]) -> list[str
     known = sorted(contract.services.keys() | folders)
     for name in services:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"there are: {', '.join(known)}"
             raise ContractError(f"there is no service {name!r} in {FILE}; {hint}")
     return list(services) or known
 
@@ -53,8 +52,7 @@ def _refuse_unknown_rules(contract: Contract) -> None:
     for service, member in contract.services.items():
         for rule in member.exceptions:
             if rule not in names:
-                close = get_close_matches(rule, names, n=1)
-                hint = f"did you mean {close[0]}?" if close else "chassis explain lists them"
+                hint = did_you_mean(rule, names) or "chassis explain lists them"
                 raise ContractError(
                     f"{FILE}: services.{service}.exceptions.{rule}: no rule; {hint}"
                 )

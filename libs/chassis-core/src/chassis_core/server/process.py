@@ -16,6 +16,7 @@ import uvicorn
 
 from chassis_core.compose import App
 from chassis_core.concerns.load import STATE as LOAD
+from chassis_core.redaction import one_line
 from chassis_core.server.hard_stop import LAST_BREATH, HardStop, leave_threads_behind
 from chassis_core.server.listener import LAST_WORDS, CannotStart, Listener, bind, port_of
 from chassis_core.settings import ServiceSettings, env_prefix
@@ -138,8 +139,7 @@ async def _lifespan(app: App) -> AsyncIterator[Mapping[str, Any]]:
 
 def _explain(error: Exception) -> str:
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    reason = " ".join(str(error).split()) or "no reason given"
-    return f"{type(error).__name__}: {reason} ({Path(frame.filename).name}:{frame.lineno})"
+    return f"{one_line(error)} ({Path(frame.filename).name}:{frame.lineno})"
 
 
 class _Signals:

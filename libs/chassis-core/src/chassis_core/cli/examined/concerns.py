@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 
 from chassis_core.cli.examined import Examined
-from chassis_core.cli.examined.errors import told
 from chassis_core.concern import Check, Concern, Fault
+from chassis_core.redaction import one_line
 
 POLL = 0.05
 """Seconds between two looks at a check that does not pass yet."""
@@ -46,7 +46,7 @@ async def _faults(concern: Concern, within: float) -> Sequence[Fault]:
         async with concern.lifespan() if concern.lifespan else nullcontext():
             return [] if check is None else await _ready(concern, check, within)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the others are told of all the same
-        return [Fault(told(error), f"see what {concern.name} needs, and its code")]
+        return [Fault(one_line(error), f"see what {concern.name} needs, and its code")]
 
 
 async def _ready(concern: Concern, check: Check, within: float) -> Sequence[Fault]:
@@ -64,5 +64,6 @@ async def _ready(concern: Concern, check: Check, within: float) -> Sequence[Faul
                     return []
                 await asyncio.sleep(POLL)
     except TimeoutError:
-        why = told(failed) if failed else f"no answer within {within:g} s: what it asks hangs"
+        hangs = f"no answer within {within:g} s: what it asks hangs"
+        why = one_line(failed) if failed else hangs
         return [Fault(why, fix)]

@@ -5,12 +5,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from chassis_core.cli.examined import Examined, concerns, process
-from chassis_core.cli.examined.errors import told
 from chassis_core.cli.services import create
 from chassis_core.compose import App
 from chassis_core.concern import Fault
-from chassis_core.redaction import scrub
-from chassis_core.settings import InvalidSettings, env_prefix
+from chassis_core.redaction import one_line, scrub
+from chassis_core.settings import InvalidSettings, ServiceSettings, env_prefix
 
 _VARIABLE = re.compile(r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+\b")
 
@@ -22,21 +21,19 @@ def assembled(name: str) -> App | Examined:
     except InvalidSettings as error:
         return Examined("settings", [Fault(rule, _explained(rule)) for rule in error.rules])
     except Exception as error:  # noqa: BLE001 - that it cannot be made is the finding
-        return Examined("app", [Fault(told(error), "see the code of the service")])
+        return Examined("app", [Fault(one_line(error), "see the code of the service")])
 
 
-async def examine(app: App, host: str | None, within: float) -> list[Examined]:
+async def examine(app: App, settings: ServiceSettings, within: float) -> list[Examined]:
     """Look at what an app needs, which is not started.
 
     Args:
         app: of the service.
-        host: where it listens, in place of what its settings say.
+        settings: of it, with where the instance listens that is looked for.
         within: seconds that each thing may take that is asked.
     """
     found = await concerns.examine(app.concerns, within)
     ill = {one.part for one in found if one.faults}
-    server = app.settings.server.model_copy(update={"host": host} if host else {})
-    settings = app.settings.model_copy(update={"server": server})
     found = [Examined("settings"), *found, await process.examine(settings, ill, within)]
     prefix, name = env_prefix(type(app.settings)), app.settings.name
     return [replace(one, faults=_named(one.faults, prefix, name)) for one in found]

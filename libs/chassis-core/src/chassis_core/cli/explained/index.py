@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from chassis_core.cli.explained import (
@@ -17,6 +16,7 @@ from chassis_core.cli.explained import (
 )
 from chassis_core.cli.explained.page import Page
 from chassis_core.contract import FILE
+from chassis_core.nearest import did_you_mean
 
 
 class Unknown(Exception):
@@ -107,9 +107,8 @@ def _path(thing: str, root: Path | None) -> Page | None:
 
 def _unknown(thing: str, kinds: list[Kind]) -> Page:
     names = {_plain(name): name for kind in kinds for name in kind.names()}
-    close = get_close_matches(_plain(thing), names, n=3)
-    hint = f"did you mean {' or '.join(names[one] for one in close)}?"
-    if not close:
+    hint = did_you_mean(_plain(thing), names, most=3, shown=names.__getitem__)
+    if not hint:
         kind = ", ".join(kind.name for kind in kinds)
         hint = f"it is no {kind} or path below a {FILE}"
     raise Unknown(f"nothing is called {thing!r}; {hint}")

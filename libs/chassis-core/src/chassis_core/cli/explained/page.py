@@ -1,6 +1,5 @@
 """A page: the explanation of one thing, as data, and as text that needs no colour."""
 
-import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,11 +19,12 @@ def text(page: Page) -> str:
     for name, value in page.items():
         if name in {"kind", "name"} or not value:
             continue
-        lines += _said(name, value) if isinstance(value, str) else ["", f"{name}:", *_listed(value)]
+        lines += said(name, value) if isinstance(value, str) else ["", f"{name}:", *_listed(value)]
     return "\n".join(lines)
 
 
-def _said(name: str, value: str) -> Iterator[str]:
+def said(name: str, value: str) -> Iterator[str]:
+    """Yield the lines of a sentence under its name, or of a text that has lines of its own."""
     if "\n" not in value:
         yield from _wrapped(f"{name + ':':12}{value}", later=12)
         return
@@ -60,8 +60,3 @@ def _lines(cells: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
 def _wrapped(line: str, *, later: int) -> list[str]:
     indent = " " * later
     return textwrap.wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
-
-
-def data(page: Page) -> str:
-    """Return the page as JSON."""
-    return json.dumps(page, indent=2, ensure_ascii=False)

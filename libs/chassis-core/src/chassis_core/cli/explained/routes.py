@@ -19,14 +19,14 @@ def routes_of(app: App) -> list[Row]:
     return [
         {
             "route": f"{' '.join(sorted(one.methods or ()))} {one.path}",
-            "caller": _told(one.dependant, one.original_route.openapi_extra or {}),
+            "caller": _rendered(one.dependant, one.original_route.openapi_extra or {}),
         }
         for one in found
         if isinstance(one.original_route, APIRoute)
     ]
 
 
-def _told(dependant: Dependant, marks: Mapping[str, Any]) -> str:
+def _rendered(dependant: Dependant, marks: Mapping[str, Any]) -> str:
     calls = list(_calls(dependant))
     said = [_caller(calls), *(str(call) for call in calls if isinstance(call, RateLimit))]
     if get_args(Idempotent)[1].dependency in calls:

@@ -33,7 +33,7 @@ def page(name: str) -> Page:
         "says": inspect.getdoc(import_module(installed.services()[name].module)) or "",
         "ports": f"{server.port} public, {server.admin_port} admin",
         "database": _database(app.settings),
-        "concerns": ", ".join(_told(one.name) for one in app.concerns),
+        "concerns": ", ".join(_rendered(one.name) for one in app.concerns),
         "measures": ", ".join(_measured(app)),
         "routes": routes_of(app),
         "other than the chassis": _changed(app.settings, prefix),
@@ -48,7 +48,7 @@ def _measured(app: App) -> list[str]:
     return [name for name, call in sources.metrics("chassis_core") if call.concern in there]
 
 
-def _told(concern: str) -> str:
+def _rendered(concern: str) -> str:
     return concern if concern in concerns.standard() else f"{concern} (its own)"
 
 
