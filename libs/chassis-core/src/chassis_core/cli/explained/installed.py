@@ -1,11 +1,14 @@
 """The services that are installed, without running them."""
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 from chassis_core.installed import services
 from chassis_core.settings import ServiceSettings
 
-__all__ = ["package", "services", "settings_class"]
+__all__ = ["package", "services", "settings_class", "subclasses"]
+
+T = TypeVar("T")
 
 
 def package(service: str) -> str:
@@ -18,13 +21,14 @@ def settings_class(service: str) -> type[ServiceSettings]:
     services()[service].load()
     own = (
         kind
-        for kind in _kinds(ServiceSettings)
+        for kind in subclasses(ServiceSettings)
         if kind.__module__.startswith(package(service) + ".")
     )
     return next(own, ServiceSettings)
 
 
-def _kinds(kind: type[ServiceSettings]) -> Iterator[type[ServiceSettings]]:
+def subclasses(kind: type[T]) -> Iterator[type[T]]:
+    """Yield the subclasses of a class, and theirs, as far as they are imported."""
     for narrower in kind.__subclasses__():
         yield narrower
-        yield from _kinds(narrower)
+        yield from subclasses(narrower)

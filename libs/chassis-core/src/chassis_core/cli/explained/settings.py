@@ -24,14 +24,12 @@ class Setting:
         takes: which values it takes, in words.
         default: what it is without the variable.
         says: its meaning, unit and reason.
-        secret: it holds a secret.
     """
 
     path: tuple[str, ...]
     takes: str
     default: str
     says: str
-    secret: bool = False
 
     def variable(self, prefix: str = PREFIX) -> str:
         """Return the variable of the service with this prefix."""
@@ -66,8 +64,7 @@ def _below(
         takes, says = taken(schemas[name]), field.description or ""
         if member := _member_of(field.annotation):
             takes = "mapping of names to sections"
-        secret = "secret" in takes.replace(",", " ").split()
-        yield Setting(here, takes, shown(default), " ".join(says.split()), secret)
+        yield Setting(here, takes, shown(default), " ".join(says.split()))
         if member:
             yield from _below(member, (*here, ANY))
 

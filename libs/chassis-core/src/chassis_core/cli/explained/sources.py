@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from chassis_core.cli.explained.installed import subclasses
 from chassis_core.problem import Problem
 
 METRICS = frozenset({"Counter", "Gauge", "Histogram", "Summary"})
@@ -67,7 +68,8 @@ def calls(package: str) -> tuple[Call, ...]:
 
 def problems(package: str) -> Iterator[tuple[int, Call]]:
     """Return the problems of a package, each with its status."""
-    known = {kind.__name__: kind.status for kind in _kinds(Problem)}
+    kinds: list[type[Problem]] = [Problem, *subclasses(Problem)]
+    known = {kind.__name__: kind.status for kind in kinds}
     for call in calls(package):
         if call.made in known:
             yield call.status or known[call.made], call
@@ -79,12 +81,6 @@ def metrics(package: str) -> Iterator[tuple[str, Call]]:
         if call.made in METRICS and call.texts:
             total = "_total" if call.made == "Counter" else ""
             yield call.texts[0].removesuffix("_total") + total, call
-
-
-def _kinds(kind: type[Problem]) -> Iterator[type[Problem]]:
-    yield kind
-    for narrower in kind.__subclasses__():
-        yield from _kinds(narrower)
 
 
 def _in(file: Path, root: Path) -> Iterator[Call]:
