@@ -1,6 +1,6 @@
 """Settings, each as the environment variable that it is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args, get_origin
@@ -35,12 +35,12 @@ class Setting:
         """Return the variable of the service with this prefix."""
         return prefix + "__".join(self.path).upper()
 
-    def fits(self, names: tuple[str, ...]) -> bool:
-        """Whether these names, in lower case, lead to it."""
-        path = (*self.path, ANY) if self.takes.startswith("mapping") else self.path
-        own = path[: max(len(names), len(self.path))]
-        return len(own) == len(names) and all(
-            a in {ANY, b} for a, b in zip(own, names, strict=True)
+    def is_at(self, names: Sequence[str]) -> bool:
+        """Whether these names, in lower case, lead to it, or to an entry of it, a mapping."""
+        entry = [(*self.path, ANY)] if self.takes.startswith("mapping") else []
+        return any(
+            len(path) == len(names) and all(a in {ANY, b} for a, b in zip(path, names, strict=True))
+            for path in [self.path, *entry]
         )
 
 
