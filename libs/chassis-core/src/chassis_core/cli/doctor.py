@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chassis_core.cli.services import AsJson, Host, ServiceName, as_json, listening
+from chassis_core.cli.services import AdminPort, AsJson, Host, Port, ServiceName, as_json, listening
 
 if TYPE_CHECKING:
     from chassis_core.cli.examined import Examined
@@ -25,6 +25,8 @@ def doctor(
     service: ServiceName,
     *,
     host: Host = None,
+    port: Port = None,
+    admin_port: AdminPort = None,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds to wait for each thing that is asked.")
     ] = 2.0,
@@ -32,28 +34,30 @@ def doctor(
 ) -> None:
     """Name each thing that is wrong with what a service needs, and its fix; 1 if there is one.
 
-    Run it where the service is, or would be: it reads the same environment, and changes nothing.
+    Run it where the service is, or would be, with the ports that it was given: it reads the same
+    environment, and changes nothing.
     """
     from chassis_core.server.hard_stop import LAST_BREATH, HardStop
 
+    said = {"host": host, "port": port, "admin_port": admin_port}
     # The loop's own end waits for a resolver that hangs, and a check may block the loop.
     within = _at_most(_LONGEST * timeout, service)
     with within, HardStop() as end, _quiet(), asyncio.Runner() as runner:
-        rows = runner.run(_rows(service, host, timeout))
+        rows = runner.run(_rows(service, said, timeout))
         typer.echo(as_json(rows) if json else _report(service, rows))
         code = 1 if any(row["status"] == "wrong" for row in rows) else 0
         end.within(LAST_BREATH, code)
     raise SystemExit(code)
 
 
-async def _rows(service: str, host: str | None, timeout: float) -> list[dict[str, str]]:
+async def _rows(service: str, said: Mapping[str, object], timeout: float) -> list[dict[str, str]]:
     from chassis_core.cli.examined import Examined
     from chassis_core.cli.examined.service import assembled, examine
 
     app = assembled(service)
     if isinstance(app, Examined):
         return list(_rows_of(app))
-    found = await examine(app, listening(app.settings, host=host), timeout)
+    found = await examine(app, listening(app.settings, **said), timeout)
     return [row for one in found for row in _rows_of(one)]
 
 

@@ -13,6 +13,10 @@ ServiceName = Annotated[
     str, typer.Argument(envvar="CHASSIS_SERVICE", help="The service's name, such as orders.")
 ]
 Host = Annotated[str | None, typer.Option(envvar="CHASSIS_HOST", help="Address of both listeners.")]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the public listener.")]
+AdminPort = Annotated[
+    int | None, typer.Option(min=0, max=65535, help="Port of the admin listener.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
 
 

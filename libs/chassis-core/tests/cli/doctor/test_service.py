@@ -14,6 +14,7 @@ import httpx2
 import pytest
 from chassis_core import Fault, InvalidSettings
 from chassis_core.cli import app
+from chassis_core.testing.servers.process import free_port
 from typer.testing import CliRunner
 
 COMMAND = (sys.executable, "-c", "from chassis_core.cli import main; main()")
@@ -39,12 +40,13 @@ def instance(environment):
     """Run the service here."""
 
     @contextmanager
-    def running():
+    def running(*options, admin_port=None):
+        admin_port = admin_port or os.environ["WARD_SERVER__ADMIN_PORT"]
         process = subprocess.Popen(
-            [*COMMAND, "serve", "ward"], env=environment(), stdout=subprocess.DEVNULL
+            [*COMMAND, "serve", "ward", *options], env=environment(), stdout=subprocess.DEVNULL
         )
         try:
-            _wait(process, f"http://127.0.0.1:{os.environ['WARD_SERVER__ADMIN_PORT']}/readyz")
+            _wait(process, f"http://127.0.0.1:{admin_port}/readyz")
             yield process
         finally:
             process.kill()
@@ -206,6 +208,14 @@ def test_an_instance_that_runs_here_is_asked_and_one_that_is_blocked_is_named(
         what, fix = only()
     assert what.endswith("gives no answer within 1 s")
     assert "EventLoopBlocked" in fix
+
+
+def test_an_instance_on_ports_of_its_command_line_is_found_by_the_same(instance, doctor):
+    admin_port = str(free_port())
+    options = ["--port", str(free_port()), "--admin-port", admin_port]
+    with instance(*options, admin_port=admin_port):
+        assert "the instance here" not in doctor().output
+        assert "✓ the instance here" in doctor(*options).output.splitlines()
 
 
 def test_what_only_the_instance_finds_wrong_is_named_and_what_both_find_is_told_once(
