@@ -11,13 +11,13 @@ import shutil
 import statistics
 import subprocess
 import sys
-import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from socket import create_server
+
+from chassis_core.testing.servers.process import free_port
+from dev.collector import Collector
+from dev.ports import answers
+from dev.waiting import until
 
 SAMPLING = "0.1"
 
@@ -28,7 +28,7 @@ def main() -> int:
         print("bench needs wrk: apt-get install wrk", file=sys.stderr)
         return 2
     with ExitStack() as stack:
-        collector = stack.enter_context(_collector())
+        collector = stack.enter_context(Collector()).url
         names = ("bare", "chassis")
         urls = {name: stack.enter_context(_serving(name, collector)) for name in names}
         rates: dict[str, list[float]] = {name: [] for name in urls}
@@ -55,27 +55,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-class _Collector(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None: ...
-
-
-@contextmanager
-def _collector() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), _Collector) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
 @contextmanager
 def _serving(name: str, collector: str) -> Iterator[str]:
-    with create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "bench.server", name, str(port)]
     environment = os.environ | {
         "OTEL_TRACES_SAMPLER": "parentbased_traceidratio",
@@ -85,22 +67,11 @@ def _serving(name: str, collector: str) -> Iterator[str]:
     server = subprocess.Popen(_pinned(0, command), env=environment, stdout=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}/ping"
     try:
-        _wait(url, server)
+        until(lambda: answers(url), 30, f"{url} does not answer")
         yield url
     finally:
         server.terminate()
         server.wait(timeout=30)
-
-
-def _wait(url: str, server: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 30
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(f"bench: {url} does not answer")
 
 
 def _wrk(url: str, *, seconds: int) -> float:

@@ -16,10 +16,11 @@ from socket import create_server
 from typing import NamedTuple
 
 import uvloop
+from chassis_core.testing.servers.process import free_port
 from dev.collector import Collector
 
+from bench.client import Answer, Client, at_rate, p99
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate, p99
 
 QUEUE, BATCH = 512, 128
 """Spans that an instance keeps, and sends at once."""
@@ -59,8 +60,7 @@ async def main(options: argparse.Namespace) -> int:
 def _collectors(stack: AsyncExitStack) -> dict[str, str]:
     up = stack.enter_context(Collector())
     hanging = stack.enter_context(create_server(("127.0.0.1", 0)))
-    with create_server(("127.0.0.1", 0)) as closed:
-        ports = {"refuses": closed.getsockname()[1], "hangs": hanging.getsockname()[1]}
+    ports = {"refuses": free_port(), "hangs": hanging.getsockname()[1]}
     return {
         "up": up.url,
         "up too": up.url,
@@ -77,11 +77,11 @@ def _telling(url: str) -> dict[str, str]:
 
 
 async def _load(instances: Mapping[str, Instance], options: argparse.Namespace) -> dict[str, Found]:
-    turns = itertools.cycle([(name, Visitor(each.port)) for name, each in instances.items()])
+    turns = itertools.cycle([(name, Client(each.port)) for name, each in instances.items()])
 
     async def visit(due: float) -> tuple[str, Answer]:
-        name, visitor = next(turns)
-        return name, await visitor.get("/ping", since=due)
+        name, client = next(turns)
+        return name, await client.get("/ping", since=due)
 
     # By then everything is loaded, and every queue full.
     early = list(await at_rate(options.rate, options.seconds / 3, visit))

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self
 
-from bench.visitor import Visitor
+from bench.client import Client
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Instance:
         )
         said = await self.said("listening")
         self.port, self.admin_port = said["port"], said["admin_port"]
-        self.admin = Visitor(self.admin_port)
+        self.admin = Client(self.admin_port)
 
     async def said(self, event: str) -> dict[str, Any]:
         """Wait for a log line."""
@@ -80,6 +80,11 @@ class Instance:
         return {name: float(value) for name, value in rows}
 
     def memory(self) -> int:
-        """Return the bytes that it holds in memory (RSS)."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        """Return the bytes that it holds in memory."""
+        return resident(self.process.pid)
+
+
+def resident(process: int) -> int:
+    """Return the bytes that a process holds in memory (RSS)."""
+    pages = Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")

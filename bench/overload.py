@@ -18,8 +18,8 @@ from typing import NamedTuple
 import uvloop
 from chassis_core.concerns.load import LoadSettings
 
+from bench.client import Answer, Client, at_rate, in_turn, p99, percentile
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate, in_turn, p99, percentile
 
 PATHS = {"core": "/busy/5", "small": "/busy/2", "pool": "/pool"}
 SLOWER = 3
@@ -55,14 +55,14 @@ async def main(options: argparse.Namespace) -> int:
 
 
 async def _measure(target: Instance, path: str, options: argparse.Namespace) -> Seen:
-    visitor = Visitor(target.port)
+    client = Client(target.port)
 
     async def visit(due: float) -> Answer:
-        return await visitor.get(path, since=due)
+        return await client.get(path, since=due)
 
     half = options.seconds / 2
     await at_rate(20, 1, visit)
-    most = await in_turn(8, half, lambda: visitor.get(path))
+    most = await in_turn(8, half, lambda: client.get(path))
     peak = len(_with(200, most)) / half
     usual = await at_rate(0.8 * peak, half, visit)
     before = target.memory()

@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 from chassis_core.testing.servers import Missing
 
-from bench.orders_chaos.stack import Instance, Stack, opened
+from bench.orders_chaos.stack import Replica, Stack, opened
 
 
 def main() -> int:
@@ -48,7 +48,7 @@ async def _run(stack: Stack, options: argparse.Namespace) -> int:
     return 1 if failed or max(took) > options.within else 0
 
 
-async def _restart(instance: Instance) -> float:
+async def _restart(instance: Replica) -> float:
     instance.kill()
     began = time.monotonic()
     instance.start()
@@ -56,7 +56,7 @@ async def _restart(instance: Instance) -> float:
     return time.monotonic() - began
 
 
-async def _ask(instance: Instance, token: str) -> int:
+async def _ask(instance: Replica, token: str) -> int:
     async with httpx2.AsyncClient(timeout=10) as http:
         headers = {"authorization": f"Bearer {token}"}
         return (await http.get(f"{instance.url}/v1/orders", headers=headers)).status_code

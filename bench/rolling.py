@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import itertools
 import shutil
-import socket
 import sys
 import time
 from collections import Counter
@@ -21,10 +20,11 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import uvloop
+from chassis_core.testing.servers.process import free_port
 from dev.collector import Collector
 
+from bench.client import Answer, Client, at_rate, percentile
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate, percentile
 
 LATE = 2.0
 """Seconds after which the balancer hears of readiness."""
@@ -63,7 +63,7 @@ class Balancer:
     """Sends each request to the next instance that was ready a while ago."""
 
     def __init__(self, instances: list[Instance], *, keep: bool) -> None:
-        self._visitors = {i.port: Visitor(i.port, keep=keep) for i in instances}
+        self._clients = {i.port: Client(i.port, keep=keep) for i in instances}
         self._instances = instances
         self._ready = [i.port for i in instances]
         self._turn = itertools.count()
@@ -86,7 +86,7 @@ class Balancer:
         number = next(self._turn)
         port = self._ready[number % len(self._ready)]
         path = "/wait/2" if number % 10 == 0 else "/ping"
-        return await self._visitors[port].get(path, since=due)
+        return await self._clients[port].get(path, since=due)
 
 
 async def main(options: argparse.Namespace) -> int:
@@ -169,8 +169,7 @@ async def _end(instance: Instance, collector: Collector) -> End:
 
 
 async def _through_haproxy(stack: AsyncExitStack, instances: list[Instance]) -> Visit:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     folder = Path(stack.enter_context(TemporaryDirectory()))
     one, two = instances
     (folder / "haproxy.cfg").write_text(HAPROXY.format(port=port, one=one, two=two))
@@ -179,13 +178,13 @@ async def _through_haproxy(stack: AsyncExitStack, instances: list[Instance]) -> 
     )
     stack.push_async_callback(proxy.wait)
     stack.callback(proxy.terminate)
-    visitor, turn = Visitor(port), itertools.count()
-    while (await visitor.get("/ping")).status != 200:  # noqa: ASYNC110 - a process
+    client, turn = Client(port), itertools.count()
+    while (await client.get("/ping")).status != 200:  # noqa: ASYNC110 - a process
         await asyncio.sleep(0.1)
 
     async def visit(due: float) -> Answer:
         path = "/wait/2" if next(turn) % 10 == 0 else "/ping"
-        return await visitor.get(path, since=due)
+        return await client.get(path, since=due)
 
     return visit
 

@@ -15,8 +15,8 @@ from itertools import cycle
 
 import uvloop
 
+from bench.client import Answer, Client, at_rate, p99, percentile
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate, p99, percentile
 
 HOST = b"Host: 127.0.0.1\r\n"
 SLOW = {
@@ -64,9 +64,9 @@ async def main(options: argparse.Namespace) -> int:
 
 
 async def _good(target: Instance, options: argparse.Namespace) -> Sequence[Answer]:
-    visitor = Visitor(target.port, keep=False)
+    client = Client(target.port, keep=False)
     seconds = options.bound + options.connections / options.opened
-    return await at_rate(options.rate, seconds, lambda due: visitor.get("/ping", since=due))
+    return await at_rate(options.rate, seconds, lambda due: client.get("/ping", since=due))
 
 
 async def _slow(port: int, kind: str, after: float, bound: float) -> float | None:

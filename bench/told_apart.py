@@ -17,8 +17,8 @@ from typing import Any
 
 import uvloop
 
+from bench.client import Answer, Client, at_rate
 from bench.instance import Instance
-from bench.visitor import Answer, Visitor, at_rate
 
 LINES = Counter({"began": 1, "streamed": 3, "after": 1, "request": 1})
 LEAVES = 5
@@ -29,14 +29,14 @@ Line = Mapping[str, Any]
 
 async def main(options: argparse.Namespace) -> int:
     async with Instance() as target:
-        visitor, numbers = Visitor(target.port), iter(range(sys.maxsize))
+        client, numbers = Client(target.port), iter(range(sys.maxsize))
 
         async def visit(due: float) -> tuple[int, Answer | None]:
             number = next(numbers)
             if number % LEAVES == 0:
                 return number, await _leave(target.port, number)
             identity = f"X-Request-ID: id-{number}\r\n".encode()
-            return number, await visitor.get(f"/told/{number}", headers=identity, since=due)
+            return number, await client.get(f"/told/{number}", headers=identity, since=due)
 
         answers = dict(await at_rate(options.rate, options.requests / options.rate, visit))
         samples = await _settled(target)

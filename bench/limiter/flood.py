@@ -5,13 +5,15 @@ import multiprocessing
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 import httpx2
 from chassis_core.testing.servers.process import free_port
+from dev.ports import answers
+from dev.waiting import until
 
 from bench.limiter.app import BURST, SECONDS
 from bench.limiter.bound import Hit, used, worst_excess
@@ -50,7 +52,7 @@ def flood(redis: str, *, seconds: float) -> dict[str, Verdict]:
         }
         for workers in urls.values():
             for url in workers:
-                _wait(f"{url}/livez")
+                until(partial(answers, f"{url}/livez"), 60, f"{url} does not answer")
         hits = _flooded(urls, seconds)
         honoured = asyncio.run(_honoured(urls))
     rate = BURST / SECONDS
@@ -76,17 +78,6 @@ def _worker(service: str, redis: str | None) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(timeout=30)
-
-
-def _wait(url: str) -> None:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            with urllib.request.urlopen(url, timeout=1):
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(f"bench: {url} does not answer")
 
 
 def _flooded(urls: dict[str, list[str]], seconds: float) -> dict[str, list[Hit]]:

@@ -1,15 +1,19 @@
 """Many keys: what they cost in a process and on Redis, and that they go away."""
 
 import asyncio
+import os
 import time
-from pathlib import Path
 from typing import NamedTuple
 
 from chassis_core.concerns.rate_limit import MemoryLimiter, Policy, RedisLimiter
 from chassis_core.concerns.redis import Redis, RedisSettings
 from pydantic import SecretStr
 
+from bench.instance import resident
+
 BLOCKS = 20
+WINDOW = 2
+"""Seconds of the window after two of which no key may be left."""
 
 
 class InProcess(NamedTuple):
@@ -31,20 +35,16 @@ class InProcess(NamedTuple):
 def in_process(count: int, *, max_keys: int) -> InProcess:
     """Hit `count` keys once each."""
     limiter, policy = MemoryLimiter(max_keys=max_keys), Policy.of("keys", 5, 3600)
-    before, times = _resident(), []
+    before, times = resident(os.getpid()), []
     for block in range(BLOCKS):
         keys = [f"ip:{number}" for number in range(block, count, BLOCKS)]
         start = time.perf_counter()
         for key in keys:
             limiter.hit([policy], key)
         times.append((time.perf_counter() - start) / len(keys) * 1e6)
-    grown = (_resident() - before) / 2**20
+    grown = (resident(os.getpid()) - before) / 2**20
     full = times[max(1, BLOCKS * max_keys // count + 1) :]
     return InProcess(min(full[:3]), min(full[-3:]), grown, len(limiter))
-
-
-def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 class OnRedis(NamedTuple):
@@ -61,7 +61,7 @@ class OnRedis(NamedTuple):
     left: int
 
 
-async def on_redis(url: str, count: int, *, window: int = 2) -> OnRedis:
+async def on_redis(url: str, count: int) -> OnRedis:
     """Hit `count` keys once each, then let two windows pass."""
     store = Redis(RedisSettings(url=SecretStr(url), timeout=30))
     await store.execute("FLUSHDB")
@@ -77,10 +77,10 @@ async def on_redis(url: str, count: int, *, window: int = 2) -> OnRedis:
     keys = await store.execute("DBSIZE")
     size = await store.execute("MEMORY", "USAGE", "svc:limit:{ip:10.0.0.1}:keys")
     await store.execute("FLUSHDB")
-    short = Policy.of("keys", 1, window)
+    short = Policy.of("keys", 1, WINDOW)
     for number in range(100):
         await limiter.hit([short], f"ip:{number}")
-    await asyncio.sleep(2 * window)
+    await asyncio.sleep(2 * WINDOW)
     left = len(await store.execute("KEYS", "*"))
     await store.aclose()
     return OnRedis(keys, size, left)

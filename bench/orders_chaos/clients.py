@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from chassis_core.concerns.load import Lag
 
-from bench.visitor import Visitor
+from bench.client import Client
 
 GIVE_UP = 60.0
 """Seconds after which an order that is not placed counts as lost."""
@@ -42,7 +42,7 @@ class Clients:
     def __init__(self, ports: Sequence[int], tokens: Sequence[str]) -> None:
         self.answers: list[Answer] = []
         self.lag = Lag()
-        self._visitors = [Visitor(port) for port in ports]
+        self._clients = [Client(port) for port in ports]
         self._tokens = tokens
 
     async def place(self, orders: int, *, per_second: float) -> None:
@@ -52,26 +52,26 @@ class Clients:
         async with asyncio.TaskGroup() as go:
             for number in range(orders):
                 await asyncio.sleep(max(0, start + number / per_second - time.monotonic()))
-                for first in range(len(self._visitors)):
+                for first in range(len(self._clients)):
                     go.create_task(self._until_placed(number, first))
         self.lag.stop()
 
     async def _until_placed(self, number: int, first: int) -> None:
         begun = time.monotonic()
         for turn in itertools.count(first):
-            answer = await self._send(number, self._visitors[turn % len(self._visitors)])
+            answer = await self._send(number, self._clients[turn % len(self._clients)])
             self.answers.append(answer)
             if answer.status not in _AGAIN or time.monotonic() > begun + GIVE_UP:
                 return
             await asyncio.sleep(answer.retry_after + random.uniform(0.05, 0.5))
 
-    async def _send(self, number: int, visitor: Visitor) -> Answer:
+    async def _send(self, number: int, client: Client) -> Answer:
         key = f"key-{number}"
         item = {"sku": key, "quantity": 1, "unit_price_minor": number}
         order = json.dumps({"currency": "EUR", "items": [item]}).encode()
         token = self._tokens[number % len(self._tokens)]
         headers = f"Authorization: Bearer {token}\r\nIdempotency-Key: {key}\r\n".encode()
-        answer = await visitor.post("/v1/orders", order, headers=headers)
+        answer = await client.post("/v1/orders", order, headers=headers)
         placed = json.loads(answer.body)["id"] if answer.status == 201 else ""
         hint = _RETRY_AFTER.search(answer.head)
         retry_after = int(hint[1]) if hint else 0

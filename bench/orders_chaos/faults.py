@@ -45,11 +45,6 @@ async def kill_redis(stack: Stack, _: int) -> None:
 FAULTS: tuple[Fault, ...] = (kill_postgresql, end_connections, kill_orders, kill_redis)
 
 
-def lasting(kills: int) -> float:
-    """Return the seconds in which PostgreSQL is killed that often, and all else too."""
-    return kills * len(FAULTS) * EVERY
-
-
 async def inject(stack: Stack, kills: int) -> dict[str, int]:
     """Inject every fault `kills` times, and return how often each was."""
     done = dict.fromkeys((fault.__name__ for fault in FAULTS), 0)

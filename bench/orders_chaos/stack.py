@@ -2,23 +2,22 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import httpx2
 from chassis_core.testing.servers import PostgresServer, RedisServer, fresh_database
 from chassis_core.testing.servers.process import free_port
 from dev.environment import environment
+from dev.platform import run
+from dev.ports import answers, port, setting
 from dev.state import State
 from dev.visitor import Visitor
+from dev.waiting import until
 
-CHASSIS = str(Path(sys.executable).with_name("chassis"))
 PATIENCE = 30.0
 # The clients are few and fast; it is not their number that is tested.
 _LIMITS = {
@@ -30,25 +29,21 @@ _LIMITS = {
 }
 
 
-class Instance:
+class Replica:
     """One process of a service, on the ports that its settings say or on free ones."""
 
     def __init__(self, service: str, settings: Mapping[str, str], log: Path) -> None:
-        port, admin_port = (f"{service.upper()}_SERVER__{kind}PORT" for kind in ("", "ADMIN_"))
         self._settings = {**_free_ports(service), **settings}
-        self.port = int(self._settings[port])
+        self.port = port(self._settings, service)
         self.url = f"http://127.0.0.1:{self.port}"
-        self.ready_url = f"http://127.0.0.1:{self._settings[admin_port]}/readyz"
+        self.ready_url = f"http://127.0.0.1:{port(self._settings, service, admin=True)}/readyz"
         self._service = service
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, command: str) -> subprocess.Popen[bytes]:
         """Start a command of the service; it ends when the bench does."""
-        tied = ["setpriv", "--pdeathsig", "TERM"] if shutil.which("setpriv") else []
-        arguments = [*tied, CHASSIS, command, self._service]
-        with self._log.open("ab") as log:
-            return subprocess.Popen(arguments, env=self._settings, stdout=log, stderr=log)
+        return run(self._service, command, self._settings, self._log)
 
     def start(self) -> None:
         """Start to serve."""
@@ -68,18 +63,9 @@ class Instance:
 
     async def ready(self) -> None:
         """Wait until it says that it is ready."""
-        deadline = time.monotonic() + PATIENCE
-        async with httpx2.AsyncClient() as http:
-            while not await self._is_ready(http):
-                if time.monotonic() > deadline:
-                    raise SystemExit(f"{self._service} was not ready; see {self._log}")
-                await asyncio.sleep(0.05)
-
-    async def _is_ready(self, http: httpx2.AsyncClient) -> bool:
-        try:
-            return (await http.get(self.ready_url)).status_code == 200
-        except httpx2.HTTPError:
-            return False
+        otherwise = f"{self._service} was not ready; see {self._log}"
+        ready = partial(answers, self.ready_url)
+        await asyncio.to_thread(until, ready, PATIENCE, otherwise)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +75,7 @@ class Stack:
     postgres: PostgresServer
     redis: RedisServer
     database: str
-    orders: tuple[Instance, Instance]
+    orders: tuple[Replica, Replica]
     tokens: list[str]
 
 
@@ -107,8 +93,8 @@ def opened(folder: Path, *, customers: int = 4) -> Iterator[Stack]:
         state = State(folder)
         settings = environment(state, _ours() | _LIMITS | _free_ports("users") | stores, "")
         shared = {name: value for name, value in settings.items() if "ORDERS_SERVER_" not in name}
-        users = Instance("users", shared, state.log("users"))
-        first, second = (Instance("orders", shared, state.log(f"orders-{n}")) for n in (1, 2))
+        users = Replica("users", shared, state.log("users"))
+        first, second = (Replica("orders", shared, state.log(f"orders-{n}")) for n in (1, 2))
         _start(stack, users, first, second)
         tokens = [_customer(users.url, n) for n in range(customers)]
         yield Stack(postgres, redis, database, (first, second), tokens)
@@ -120,11 +106,10 @@ def _ours() -> dict[str, str]:
 
 
 def _free_ports(service: str) -> dict[str, str]:
-    names = [f"{service.upper()}_SERVER__{kind}PORT" for kind in ("", "ADMIN_")]
-    return {name: str(free_port()) for name in names}
+    return {setting(service, admin=admin): str(free_port()) for admin in (False, True)}
 
 
-def _start(stack: ExitStack, *instances: Instance) -> None:
+def _start(stack: ExitStack, *instances: Replica) -> None:
     for migration in [instance.run("migrate") for instance in instances]:
         if migration.wait(PATIENCE) != 0:
             raise SystemExit("the migrations failed")

@@ -20,6 +20,8 @@ from dev.waiting import until
 
 READY_WITHIN = 60.0
 STOPPED_WITHIN = 30.0
+TAIL = 15
+"""Lines of a log that are shown of a process that ended."""
 _OURS = (*map(prefix_of, SERVICES), "OTEL_")
 _CHASSIS = str(Path(sys.executable).with_name("chassis"))
 
@@ -153,23 +155,30 @@ class Platform:
             _ended(self.processes.popitem()[1])
 
     def _run(self, service: str, command: str) -> Process:
-        guard = shutil.which("setpriv")  # where there is one, a killed parent leaves no child
-        tied = [guard, "--pdeathsig", "TERM"] if guard else []
         name = service if command == "serve" else f"{service}-{command}"
-        with self.state.log(name).open("ab") as log:
-            return subprocess.Popen(
-                [*tied, _CHASSIS, command, service],
-                env=self.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        return run(service, command, self.environment, self.state.log(name))
 
-    def _tail(self, log: str, lines: int = 15) -> str:
+    def _tail(self, log: str) -> str:
         path = self.state.log(log)
-        last = path.read_text("utf-8", "replace").splitlines()[-lines:]
+        last = path.read_text("utf-8", "replace").splitlines()[-TAIL:]
         return "\n".join([f"; the end of {path}:", *(f"  {line[:300]}" for line in last)])
+
+
+def run(
+    service: str, command: str, environment: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a command of a service, whose output goes to the log."""
+    guard = shutil.which("setpriv")  # where there is one, a killed parent leaves no child
+    tied = [guard, "--pdeathsig", "TERM"] if guard else []
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            [*tied, _CHASSIS, command, service],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
 
 def _ended(process: Process) -> int:

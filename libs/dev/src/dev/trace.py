@@ -36,9 +36,7 @@ def fetch(collector: str, trace_id: str) -> list[Span]:
         return [Span(**span) for span in json.load(response)]
 
 
-def await_trace(
-    collector: str, trace_id: str, services: set[str], seconds: float = 10
-) -> list[Span]:
+def await_trace(collector: str, trace_id: str, services: set[str]) -> list[Span]:
     """Return a trace once it has its root, no gap, and spans of all `services`."""
 
     def whole() -> list[Span] | None:
@@ -47,7 +45,7 @@ def await_trace(
         roots = {span.parent_id for span in spans} - known
         return spans if roots == {""} and services <= {span.service for span in spans} else None
 
-    return until(whole, seconds, f"trace {trace_id} did not arrive whole from {services}")
+    return until(whole, 10, f"trace {trace_id} did not arrive whole from {services}")
 
 
 def draw(spans: Sequence[Span]) -> Iterator[str]:

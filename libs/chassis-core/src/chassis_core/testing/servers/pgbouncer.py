@@ -11,7 +11,7 @@ SBIN = Path("/usr/sbin/pgbouncer")
 """Where Debian keeps it, off the PATH of ordinary users."""
 _INI = """
 [databases]
-* = host={host} port={port} connect_query='{connect_query}'
+* = host={host} port={port} connect_query='SET statement_timeout = 2000'
 
 [pgbouncer]
 listen_addr = 127.0.0.1
@@ -34,7 +34,6 @@ class PgBouncer(ServerProcess):
     Args:
         url: of a database on the server.
         pool_size: connections to the server.
-        connect_query: what is executed on each of them when it is opened.
 
     Raises:
         Missing: no `pgbouncer` on PATH or in /usr/sbin.
@@ -42,15 +41,13 @@ class PgBouncer(ServerProcess):
 
     user = "postgres"
 
-    def __init__(
-        self, url: str, *, pool_size: int = 3, connect_query: str = "SET statement_timeout = 2000"
-    ) -> None:
+    def __init__(self, url: str, *, pool_size: int = 3) -> None:
         found = shutil.which("pgbouncer") or (str(SBIN) if SBIN.exists() else None)
         if found is None:
             raise Missing("PgBouncer is not installed: apt install pgbouncer")
         self._binary = found
         self._server = make_url(url)
-        self._options = {"pool_size": pool_size, "connect_query": connect_query}
+        self._pool_size = pool_size
         super().__init__()
         through = self._server.set(host="127.0.0.1", port=self.port)
         self.url = through.render_as_string(hide_password=False)
@@ -58,8 +55,13 @@ class PgBouncer(ServerProcess):
     def _prepare(self) -> None:
         password = str(self._server.password or "").replace('"', '""')
         (self.folder / "users.txt").write_text(f'"{self._server.username}" "{password}"\n')
-        where = {"host": self._server.host, "port": self._server.port, "listen_port": self.port}
-        (self.folder / "pgbouncer.ini").write_text(_INI.format(**where, **self._options))
+        ini = _INI.format(
+            host=self._server.host,
+            port=self._server.port,
+            listen_port=self.port,
+            pool_size=self._pool_size,
+        )
+        (self.folder / "pgbouncer.ini").write_text(ini)
 
     def _command(self) -> list[str]:
         return [self._binary, "pgbouncer.ini"]

@@ -22,7 +22,7 @@ class Answer:
     body: bytes = b""
 
 
-class Visitor:
+class Client:
     """Asks one port of this machine, on kept connections or a new one for each request.
 
     Args:
@@ -123,9 +123,9 @@ async def at_rate(
 
 
 async def in_turn(
-    visitors: int, seconds: float, visit: Callable[[], Awaitable[Result]]
+    clients: int, seconds: float, visit: Callable[[], Awaitable[Result]]
 ) -> list[Result]:
-    """Let so many visitors ask, each again as soon as it is answered."""
+    """Let so many clients ask, each again as soon as it is answered."""
     end = time.monotonic() + seconds
     seen: list[Result] = []
 
@@ -133,7 +133,7 @@ async def in_turn(
         while time.monotonic() < end:
             seen.append(await visit())
 
-    await asyncio.gather(*(ask() for _ in range(visitors)))
+    await asyncio.gather(*(ask() for _ in range(clients)))
     return seen
 
 
