@@ -159,6 +159,12 @@ async def test_a_form_that_is_none_is_a_client_error(api, content, content_type)
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+@pytest.mark.parametrize("path", ["/oauth2/token", "/oauth2/revoke", "/v1/users"])
+async def test_what_anyone_may_send_is_too_short_to_take_long(api, path):
+    answer = await api.http.post(path, content=b"&" * 20_000, headers={"content-type": FORM})
+    assert answer.status_code == 413
+
+
 @pytest.mark.parametrize(
     "headers",
     [

@@ -4,6 +4,7 @@ from typing import Any
 
 from chassis_core import ClientSettings, InvalidSettings, ServiceSettings
 from chassis_core.concerns.auth import AuthSettings
+from chassis_core.concerns.body_limit import BodyLimitSettings
 from chassis_core.concerns.database import DatabaseSettings
 from chassis_core.concerns.outbox import OutboxSettings
 from chassis_core.settings import ServerSettings
@@ -21,6 +22,8 @@ class Settings(ServiceSettings):
 
     name: str = "orders"
     server: ServerSettings = ServerSettings(port=8002, admin_port=9002)
+    # A hundred items, the most that an order has, are a third of it.
+    body_limit: BodyLimitSettings = BodyLimitSettings(max_bytes=65_536)
     database: DatabaseSettings = DatabaseSettings(
         url=SecretStr("sqlite+aiosqlite:///.chassis/orders.db")
     )

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from chassis_core import ConcernSettings, InvalidSettings, ServiceSettings
 from chassis_core.concerns.auth import AuthSettings
+from chassis_core.concerns.body_limit import BodyLimitSettings
 from chassis_core.concerns.database import DatabaseSettings
 from chassis_core.settings import ServerSettings
 from cryptography.fernet import Fernet
@@ -98,6 +99,8 @@ class Settings(ServiceSettings):
 
     name: str = "users"
     server: ServerSettings = ServerSettings(port=8001, admin_port=9001)
+    # A form or a registration is far shorter, and anyone may send one.
+    body_limit: BodyLimitSettings = BodyLimitSettings(max_bytes=16_384)
     database: DatabaseSettings = DatabaseSettings(
         url=SecretStr("sqlite+aiosqlite:///.chassis/users.db")
     )

@@ -8,7 +8,7 @@ from chassis_core.testing.conformance.promise import DoesNotApply, Promise, hold
 from chassis_core.testing.conformance.situations import JSON
 from chassis_core.testing.conformance.subject import Running, Subject
 
-_DEEP = 10_000
+_DEEP = 2_000
 _LOOSE = {
     "a key that is there twice": b'{"text": "a", "text": "b"}',
     "NaN": b'{"text": "a", "number": NaN}',
