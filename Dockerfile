@@ -84,6 +84,7 @@ CMD ["serve"]
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 ARG PYTHON_IMAGE
+ENV CHASSIS_VERSION=${VERSION}
 LABEL org.opencontainers.image.title="${SERVICE}" \
       org.opencontainers.image.vendor="chassis" \
       org.opencontainers.image.description="The ${SERVICE} service of the chassis platform." \

@@ -87,6 +87,21 @@ def test_every_variable_is_a_setting_that_the_service_reads(documents, component
         assert settings.database.address.get_backend_name() == "postgresql"
 
 
+def test_a_service_refuses_every_password_of_a_developers_cluster_in_production(
+    local, production, settings_of
+):
+    known = re.compile("-local@|local-only")
+    for theirs, pod in zip(ours(production, "service"), ours(local, "service"), strict=True):
+        service = pod.labels["app.kubernetes.io/name"]
+        variables = environment(local, pod)
+        passwords = [name for name, value in variables.items() if known.search(value or "")]
+        assert passwords
+        for name in passwords:
+            wrong = environment(production, theirs) | {name: variables[name]}
+            with pytest.raises(InvalidSettings, match=f"a value of its own for {name}$"):
+                settings_of(service, wrong)
+
+
 def test_a_variable_that_is_no_setting_is_refused(local, settings_of):
     pod = next(p for p in ours(local, "service") if p.name == "Deployment/orders")
     for wrong in ("ORDERS_REDIS__ADDRESS", "ORDERS_REDDIS__URL"):

@@ -78,14 +78,6 @@ def test_the_rules_are_all_that_kustomize_hands_on(folder):
         assert {folder / file for file in files} == set(folder.glob(pattern))
 
 
-def test_memory_is_high_before_the_limit_of_a_pod(folder, rules):
-    deployment = folder.parent / "k8s/base/deployment.yaml"
-    [container] = yaml.safe_load(deployment.read_text())["spec"]["template"]["spec"]["containers"]
-    [rule] = [rule for rule in rules if rule.get("alert") == "MemoryHigh"]
-    limit = container["resources"]["limits"]["memory"].removesuffix("Mi")
-    assert rule["expr"].endswith(f"> 0.85 * {limit} * 1024 * 1024")
-
-
 class Prometheus:
     """A client of a Prometheus."""
 

@@ -58,6 +58,13 @@ def test_a_value_in_the_code_wins_over_the_environment(monkeypatch) -> None:
     assert Orders(environment="test").environment == "test"
 
 
+def test_an_image_tells_its_version_where_none_is_set(monkeypatch) -> None:
+    monkeypatch.setenv("CHASSIS_VERSION", "1.2.3")
+    assert Orders().version == "1.2.3"
+    monkeypatch.setenv("ORDERS_VERSION", "1.2.4")
+    assert Orders().version == "1.2.4"
+
+
 @pytest.mark.parametrize(
     "value", ['["https://a.example", "https://b.example"]', "https://a.example, https://b.example"]
 )
@@ -178,6 +185,30 @@ def test_two_services_in_one_environment_read_only_their_own(monkeypatch) -> Non
     monkeypatch.setenv("USERS_HEALTH__TTL", "5")
     assert (Orders().environment, Users().environment) == ("production", "development")
     assert (Orders().health.ttl, Users().health.ttl) == (1.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ORDERS_DATABASE__URL", "postgresql://orders:orders-local@db.example/orders"),
+        ("ORDERS_DATABASE__URL", "postgresql://orders:development-only@db.example/orders"),
+        ("ORDERS_DATABASE__PASSWORD", "orders-local"),
+        ("ORDERS_API_KEY", "local-only-not-a-secret"),
+    ],
+)
+def test_production_refuses_what_is_written_for_a_developers_machine(
+    monkeypatch, variable, value
+) -> None:
+    monkeypatch.setenv(variable, value)
+    Orders()
+    refused = _refusal(monkeypatch, ORDERS_ENVIRONMENT="production")
+    assert refused == f"production needs a value of its own for {variable}"
+
+
+def test_production_takes_a_host_that_is_called_local(monkeypatch) -> None:
+    monkeypatch.setenv("ORDERS_ENVIRONMENT", "production")
+    monkeypatch.setenv("ORDERS_DATABASE__URL", "postgresql://orders:x@db-local:5432/orders-local")
+    assert Orders().database.address.host == "db-local"
 
 
 def test_settings_do_not_change_once_read() -> None:

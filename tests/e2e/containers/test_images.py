@@ -93,6 +93,7 @@ def test_it_says_what_it_is_and_how_it_runs(image, service):
     assert (labels["title"], labels["licenses"]) == (service, "MIT")
     assert re.fullmatch(r"[0-9a-f]{40}|unknown", labels["revision"])
     assert re.fullmatch(r"\d+\.\d+\.\d+", labels["version"])
+    assert f"CHASSIS_VERSION={labels['version']}" in config["Env"]
 
 
 def test_no_environment_and_no_layer_holds_a_secret(image):

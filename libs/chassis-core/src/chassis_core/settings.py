@@ -2,14 +2,15 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, get_origin
 
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
@@ -43,6 +44,10 @@ _SERVICE_LINK = re.compile(
     r"(\w+_)?(SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=.*"
     r"|(\w+_)?PORT=(tcp|udp|sctp)://.*",
     re.DOTALL,
+)
+# The passwords and secrets of a developer's cluster and of compose, which everyone can read.
+_KNOWN_TO_ALL = re.compile(
+    r"[\w-]+-local|.*:[\w-]+-local@.*|.*(local|development)-only.*", re.DOTALL
 )
 
 
@@ -100,7 +105,8 @@ class ServerSettings(ConcernSettings):
     the word takes seconds to spread, and 0 elsewhere, where someone waits for Ctrl-C."""
     shutdown_timeout: float = Field(15.0, gt=0)
     """Seconds that requests in flight may take after the listener has closed: with the delay and
-    the telemetry's last flush it stays under the 30 s that Kubernetes grants."""
+    the last flush a process ends within 25 s of SIGTERM, 30 with a preStop of 5 s. The pods here
+    are granted 40."""
 
 
 class _Environment(EnvSettingsSource):
@@ -124,7 +130,8 @@ class ServiceSettings(BaseSettings):
     written as JSON or with commas, nothing at all as `null`.
 
     Raises:
-        InvalidSettings: a value breaks a rule, or a name under the prefix is unknown.
+        InvalidSettings: a value breaks a rule, a name under the prefix is unknown, or production
+            has a password of a developer's machine.
     """
 
     model_config = SettingsConfigDict(
@@ -140,7 +147,8 @@ class ServiceSettings(BaseSettings):
     name: str
     """The service's name in logs, spans and metrics (`service.name`)."""
     version: str = "0.1.0"
-    """The service's version (`service.version`)."""
+    """The service's version (`service.version`). An image says that of its build, in
+    CHASSIS_VERSION, which serves where this is not set."""
     environment: Literal["development", "test", "staging", "production"] = "development"
     """Where it runs (`deployment.environment.name`); production hides the API docs."""
 
@@ -178,7 +186,10 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where settings come from, the first that has one wins."""
-        return init_settings, _Environment(settings_cls), dotenv_settings, file_secret_settings
+        version = os.environ.get("CHASSIS_VERSION")
+        of_image = InitSettingsSource(settings_cls, {"version": version} if version else {})
+        given = init_settings, _Environment(settings_cls), dotenv_settings, file_secret_settings
+        return *given, of_image
 
     def __init__(self, **values: Any) -> None:
         """Read the environment; `values` win over it."""
@@ -188,6 +199,9 @@ class ServiceSettings(BaseSettings):
         except ValidationError as error:
             rules = _broken(type(self), error)
             raise InvalidSettings(f"invalid settings: {'; '.join(rules)}", rules) from None
+        if self.environment == "production" and (known := list(_known_to_all(self))):
+            names = ", ".join(env_prefix(type(self)) + "__".join(path).upper() for path in known)
+            raise InvalidSettings(f"production needs a value of its own for {names}")
 
 
 def env_prefix(settings: type[BaseSettings]) -> str:
@@ -207,6 +221,14 @@ def _refuse_unknown_names(settings: type[BaseSettings]) -> None:
         if rest == variable.upper() or field in fields or link:
             continue
         raise InvalidSettings(f"unknown setting {variable}{_hint(prefix, field, fields)}")
+
+
+def _known_to_all(value: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    if isinstance(value, SecretStr) and _KNOWN_TO_ALL.fullmatch(value.get_secret_value()):
+        yield path
+    if isinstance(value, BaseModel | Mapping):
+        for name, inner in value.items() if isinstance(value, Mapping) else value:
+            yield from _known_to_all(inner, *path, name)
 
 
 def _hint(prefix: str, name: str, names: Iterable[str]) -> str:

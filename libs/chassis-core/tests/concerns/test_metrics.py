@@ -1,7 +1,9 @@
+import math
+
 import pytest
 from chassis_core import compose
 from chassis_core.concerns.errors import errors
-from chassis_core.concerns.metrics import MetricsSettings, metrics
+from chassis_core.concerns.metrics import MetricsSettings, memory_limit, metrics
 from chassis_core.concerns.tracing import TracingSettings, tracing
 from chassis_core.testing import running
 from fastapi import APIRouter, HTTPException
@@ -111,3 +113,23 @@ async def test_scrapes_do_not_count_as_requests(telemetry, path):
         await client.get(path)
     assert telemetry.sample(COUNT, **_label(route=path)) is None
     assert telemetry.sample(COUNT, **_label("_OTHER", "unmatched")) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "limit"),
+    [
+        ({"2": "671088640\n"}, 671088640),
+        ({"1": "402653184\n"}, 402653184),
+        ({"2": "max\n"}, math.inf),
+        ({}, math.inf),
+    ],
+)
+def test_the_limit_of_memory_is_that_of_the_container(tmp_path, texts, limit):
+    for name, text in texts.items():
+        (tmp_path / name).write_text(text)
+    assert memory_limit(tmp_path / version for version in ("2", "1")) == limit
+
+
+def test_a_scrape_tells_the_limit_of_memory(telemetry):
+    _app(telemetry)
+    assert telemetry.sample("process_memory_limit_bytes") == memory_limit()

@@ -1,8 +1,12 @@
 """Counts and times every response, under labels whose number is bounded."""
 
+import math
 import platform
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from http import HTTPStatus
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
@@ -26,6 +30,11 @@ UNMATCHED = ("_OTHER", "unmatched")
 STRANGERS = (400, 404, 405)
 """Statuses that such requests are answered with: there from the start, so that the first counts."""
 ABANDONED = 499
+MEMORY_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),
+)
+"""Where a container finds its limit, by cgroups of version 2 and 1."""
 
 
 class MetricsSettings(ConcernSettings):
@@ -116,6 +125,14 @@ def _exemplar() -> dict[str, str] | None:
     return {"trace_id": trace.format_trace_id(span.trace_id)}
 
 
+def memory_limit(files: Iterable[Path] = MEMORY_LIMITS) -> float:
+    """Return the bytes at which the kernel kills the container; infinity where it has no limit."""
+    for file in files:
+        with suppress(OSError, ValueError):  # "max" is no number
+            return float(file.read_text())
+    return math.inf
+
+
 def _exposition(registry: CollectorRegistry) -> APIRouter:
     router = APIRouter()
 
@@ -138,6 +155,12 @@ def metrics(
     service = service or Service()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=registry)
+    limit = Gauge(
+        "process_memory_limit_bytes",
+        "Bytes at which the kernel kills the container; +Inf where it has no limit.",
+        registry=registry,
+    )
+    limit.set_function(memory_limit)  # a pod may be resized in place
     build = Gauge(
         "chassis_build_info",
         "Always 1; the labels say what runs.",
