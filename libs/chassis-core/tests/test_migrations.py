@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from alembic.util.exc import CommandError
 from chassis_core import compose, migrations
 from chassis_core.concerns.database import Database, DatabaseSettings, SchemaBehind, database
 from chassis_core.testing.migrations import assert_migrations_sound, schema_of
@@ -215,6 +216,18 @@ async def test_a_service_is_ready_on_a_database_that_is_ahead(
     async with app.router.lifespan_context(app):
         assert app.concerns[0].ready is not None
         await app.concerns[0].ready()
+
+
+async def test_older_code_leaves_a_database_that_is_ahead_where_it_is(
+    settings: DatabaseSettings, directory: Path
+) -> None:
+    await migrations.upgrade(settings, directory)
+    (directory / "versions" / "0002.py").unlink()
+    before = await schema_of(settings)
+    assert await migrations.upgrade(settings, directory) == ("0002", "0002")
+    assert await schema_of(settings) == before
+    with pytest.raises(CommandError, match="0002"):
+        await migrations.upgrade(settings, directory, to="0001")
 
 
 async def test_a_password_of_reserved_characters_migrates(

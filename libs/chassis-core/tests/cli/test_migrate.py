@@ -49,6 +49,16 @@ def test_a_service_goes_from_models_to_a_migrated_database_and_back(shelf: Path)
     assert down.output == f"shelf: migrated from {revision} to nothing\n"
 
 
+def test_the_migration_of_an_older_release_ends_well_after_a_rollback(shelf: Path) -> None:
+    assert migrate("shelf", "--new", "books").exit_code == 0
+    assert migrate("shelf").exit_code == 0
+    (script,) = (shelf / "shelf/migrations/versions").glob("*_books.py")
+    script.unlink()
+    older = migrate("shelf")
+    assert older.exit_code == 0
+    assert f"left at {script.name.partition('_')[0]}, to which newer code has" in older.output
+
+
 def test_drift_is_a_failure(shelf: Path) -> None:
     assert migrate("shelf", "--check").exit_code == 1
 

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from chassis_core import migrations
 from chassis_core.cli.services import ServiceName, create
-from chassis_core.concerns.database import DatabaseSettings
+from chassis_core.concerns.database import DatabaseSettings, schema
 
 
 def migrate(
@@ -36,7 +36,7 @@ def migrate(
         work = migrations.downgrade(database, directory, to=down, lock_timeout=lock_timeout)
     else:
         work = migrations.upgrade(database, directory, to=to, lock_timeout=lock_timeout)
-    typer.echo(f"{service}: {_line(_done(service, work))}")
+    typer.echo(f"{service}: {_line(_done(service, work), directory)}")
 
 
 def _done(
@@ -50,9 +50,11 @@ def _done(
         raise SystemExit(f"{service}: the database refuses: {error.orig}") from error
 
 
-def _line(moved: migrations.Moved | None) -> str:
+def _line(moved: migrations.Moved | None, directory: Path) -> str:
     if moved is None:
         return "done"
+    if schema.is_ahead(directory, moved.after):
+        return f"left at {moved.after}, to which newer code has migrated; this code serves it too"
     if moved.before == moved.after:
         return f"already at {moved.after}"
     return f"migrated from {moved.before or 'nothing'} to {moved.after or 'nothing'}"

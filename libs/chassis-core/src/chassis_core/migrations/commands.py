@@ -44,6 +44,8 @@ async def upgrade(
 ) -> Moved:
     """Migrate the database up to a revision. Any number of processes may do so at once.
 
+    One that newer code has migrated stays as it is, for this code serves it too.
+
     Raises:
         LockedOut: another process took longer than `lock_timeout` seconds.
     """
@@ -111,6 +113,8 @@ async def _move(
     lock_timeout: float,
 ) -> Moved:
     def go(connection: Connection) -> None:
+        if to == "head" and schema.is_ahead(directory, _at(connection)):
+            return
         migrate(_config(directory, connection), to)
 
     async with exclusive(settings, timeout=lock_timeout) as connection:

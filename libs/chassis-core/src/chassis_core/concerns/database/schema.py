@@ -41,6 +41,12 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def is_ahead(directory: Path, revision: str | None) -> bool:
+    """Say whether a database at `revision` was migrated by newer code than this."""
+    known = {known.revision for known in script(directory).walk_revisions()}
+    return revision is not None and revision not in known
+
+
 class Gate:
     """Compares the database with the migrations of the code, until they once agree."""
 
@@ -56,10 +62,8 @@ class Gate:
         """
         if self._passed:
             return
-        migrations = script(self._directory)
-        head = migrations.get_current_head()
+        head = script(self._directory).get_current_head()
         at = current(connection)
-        known = {revision.revision for revision in migrations.walk_revisions()}
-        if at != head and (at is None or at in known):
+        if at != head and not is_ahead(self._directory, at):
             raise SchemaBehind(f"the database is at revision {at}, the code needs {head}")
         self._passed = True
