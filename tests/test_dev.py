@@ -3,8 +3,13 @@
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+import yaml
+from dev.check import CHECKS
+
+ROOT = Path(__file__).parents[1]
 
 TOOLS = ("dirname", "env", "mkdir", "rm", "cat", "tail")
 BARE_PYTHON = """#!/bin/sh
@@ -61,3 +66,17 @@ def test_a_python_that_cannot_install_uv_is_told_so_with_the_reason(machine, cop
     assert first == "dev: installing uv 0.13.9 under .dev/, once"
     assert second.startswith("dev: could not install uv 0.13.9: No module named anything")
     assert (copy / ".dev" / "uv.log").exists()
+
+
+@pytest.mark.parametrize("file", ["dev", ".pre-commit-config.yaml"])
+def test_every_check_is_named_wherever_they_are(file):
+    assert ", ".join(CHECKS) in (ROOT / file).read_text()
+
+
+def test_ci_holds_the_rules_about_a_change_to_what_a_pull_request_changes():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    checkout, *_, run = workflow["jobs"]["ci"]["steps"]
+    assert checkout["with"]["fetch-depth"] == 0
+    (variable,) = run["env"]
+    assert run["env"][variable] == "${{ github.event.pull_request.base.sha }}"
+    assert f'./dev run chassis check --since "${variable}"' in (ROOT / ".ci/run").read_text()
