@@ -1,4 +1,4 @@
-"""Compares bare FastAPI with the full stack: `uv run python -m bench`.
+"""Compares bare FastAPI with the full stack: `python -m bench`.
 
 uvicorn runs on one core, wrk on the other; the two apps are measured in turn, round by round, so
 that a machine whose speed drifts slows both. The ratio of the medians is the figure to quote.

@@ -1,4 +1,4 @@
-"""What a server span costs, FastAPI's and ours: `uv run python -m bench.spans`.
+"""What a server span costs, FastAPI's and ours: `python -m bench.spans`.
 
 One process, no server: the ASGI call of a bare route, each variant in turn, CPU time.
 """

@@ -1,4 +1,4 @@
-"""Proves the bars of the limiter and prints their figures: `uv run python -m bench.limiter`.
+"""Proves the bars of the limiter and prints their figures: `python -m bench.limiter`.
 
 Everything runs on loopback, on a Redis of its own. `--quick` is what the tests run. The comparison
 needs the `limits` library: `uv sync --all-packages --group bench`.
