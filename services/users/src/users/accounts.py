@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import partial
+from uuid import UUID
 
 from chassis_core import get_logger
 from chassis_core.concerns.database import Database, unique_violation
@@ -20,6 +21,14 @@ log = get_logger(__name__)
 
 _EMAIL = re.compile(EMAIL)
 _ROLE = re.compile("[a-z][a-z0-9_-]{0,31}")
+
+
+class WrongCredentials(Exception):
+    """No user has this email and password; `user_id` is whose email it is, None for nobody's."""
+
+    def __init__(self, user_id: UUID | None) -> None:
+        super().__init__()
+        self.user_id = user_id
 
 
 async def register(session: AsyncSession, passwords: Passwords, wanted: Registration) -> User:
@@ -45,16 +54,21 @@ async def register(session: AsyncSession, passwords: Passwords, wanted: Registra
 
 async def authenticate(
     database: Database, passwords: Passwords, *, email: str, password: str
-) -> User | None:
-    """Return the user with this email and password, or None after the same time."""
+) -> User:
+    """Return the user with this email and password.
+
+    Raises:
+        WrongCredentials: there is none; that takes the same time.
+    """
     user = await _find(database, email)
     matches, renewed = await passwords.verify(password, user.password_hash if user else None)
     if user is None or not matches:
-        return None
+        raise WrongCredentials(user.id if user else None)
     if renewed:
         async with database.session() as session:
             owner = update(User).where(User.id == user.id)
             await session.execute(owner.values(password_hash=renewed))
+        log.info("password_rehashed", user_id=str(user.id))
     return user
 
 
@@ -72,10 +86,11 @@ async def change_roles(
         owner = select(User).where(User.email == email.lower()).with_for_update()
         if (user := await session.scalar(owner)) is None:
             return None
-        user.roles = sorted({*user.roles, *granted} - revoked)
-        changed = {"user_id": str(user.id), "roles": user.roles}
-    log.info("roles_changed", **changed)
-    return user.roles
+        before, user.roles = user.roles, sorted({*user.roles, *granted} - revoked)
+        held, user_id = user.roles, str(user.id)
+    if held != before:
+        log.info("roles_changed", user_id=user_id, roles=held)
+    return held
 
 
 async def _find(database: Database, email: str) -> User | None:

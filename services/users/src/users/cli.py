@@ -7,7 +7,9 @@ from functools import partial
 from typing import Annotated, NoReturn
 
 import typer
+from chassis_core.concern import Service
 from chassis_core.concerns.database import Database
+from chassis_core.concerns.logs import Pipeline, use_pipeline
 from sqlalchemy.exc import SQLAlchemyError
 
 from users.accounts import change_roles
@@ -94,6 +96,8 @@ def _fail(reason: str) -> NoReturn:
 
 async def _with_database(work: Callable[[Settings, Database], Awaitable[None]]) -> None:
     settings = Settings()
+    service = Service(settings.name, settings.version, settings.environment)
+    use_pipeline(Pipeline(settings.logs, service=service))
     database = Database(settings.database)
     try:
         await database.open()

@@ -14,6 +14,7 @@ EMAIL = rf"^[a-zA-Z0-9.!#$%&'*+/=?^_`{{|}}~-]+@{_LABEL}(?:\.{_LABEL})+$"
 """The valid address of the HTML standard, in a domain that has a dot."""
 LONGEST_EMAIL = 254
 """Characters in an address (RFC 5321 §4.5.3.1.3, without the angle brackets)."""
+GRANT_TYPES = ("password", "refresh_token", "client_credentials")
 
 Email = Annotated[str, StringConstraints(pattern=EMAIL, max_length=LONGEST_EMAIL, to_lower=True)]
 Name = Annotated[
@@ -73,9 +74,7 @@ class ClientForm(BaseModel):
 class TokenForm(ClientForm):
     """A request for tokens (RFC 6749 §4.3.2, §4.4.2, §6)."""
 
-    grant_type: str | None = Field(
-        None, json_schema_extra={"enum": ["password", "refresh_token", "client_credentials"]}
-    )
+    grant_type: str | None = Field(None, json_schema_extra={"enum": list(GRANT_TYPES)})
     """Which of the three kinds of request this is."""
     username: str | None = None
     """The email of the user who logs in."""

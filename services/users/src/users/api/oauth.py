@@ -1,5 +1,7 @@
 """The token endpoints: RFC 6749 §3.2 and RFC 7009."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from chassis_core import RateLimit, get_logger
@@ -8,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from users.api.client_basic import Basic, identify
 from users.identity import CurrentIdentity
-from users.schemas import RevocationForm, TokenAnswer, TokenForm
+from users.schemas import GRANT_TYPES, RevocationForm, TokenAnswer, TokenForm
 from users.tokens import InvalidClient, Refusal
 
 log = get_logger(__name__)
@@ -31,6 +33,18 @@ async def account(request: Request) -> str | None:
     return str(form.get("username")).lower() if form.get("grant_type") == "password" else None
 
 
+@contextmanager
+def refusals_told(grant_type: str | None = None) -> Iterator[None]:
+    """Leave a line of a refusal: a failed login is a security event (OWASP ASVS 16.3.1)."""
+    try:
+        yield
+    except (Refusal, InvalidClient) as refusal:
+        # An unknown kind is a stranger's text, and may be anything that a form was filled with.
+        kind = grant_type if grant_type in GRANT_TYPES else None
+        log.warning("token_refused", reason=refusal.error, grant_type=kind, **refusal.ids)
+        raise
+
+
 guesses = RateLimit("30/minute", by="address", name="logins")
 # More than one address may try, so that nobody can lock another out alone; and a lock-out by
 # several ends a second after they do. Refresh tokens are not counted: who is logged in stays so.
@@ -49,12 +63,9 @@ async def issue_token(
     form: Annotated[TokenForm, Form()], basic: Basic, identity: CurrentIdentity, response: Response
 ) -> TokenAnswer:
     """Trade a password, a refresh token or a client's secret for tokens."""
-    try:
+    with refusals_told(form.grant_type):
         client = identify(identity.clients, form, basic)
         answer = await identity.grants.trade(client, form)
-    except (Refusal, InvalidClient) as refusal:
-        log.warning("token_refused", reason=refusal.error)
-        raise
     response.headers.update(NO_STORE)
     return answer
 
@@ -64,7 +75,8 @@ async def revoke_token(
     form: Annotated[RevocationForm, Form()], basic: Basic, identity: CurrentIdentity
 ) -> Response:
     """Revoke a refresh token, with all that descend from the same login."""
-    client = identify(identity.clients, form, basic)
+    with refusals_told():
+        client = identify(identity.clients, form, basic)
     token = form.token.get_secret_value() if form.token else ""
     if not token:
         raise Refusal("invalid_request", "token is missing")

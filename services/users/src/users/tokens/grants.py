@@ -6,7 +6,7 @@ from chassis_core import get_logger
 from chassis_core.concerns.database import Database
 from pydantic import SecretStr
 
-from users.accounts import authenticate
+from users.accounts import WrongCredentials, authenticate
 from users.models import User
 from users.passwords import Passwords
 from users.schemas import TokenAnswer, TokenForm
@@ -58,22 +58,27 @@ class Grants:
     async def _password(self, client: Client, form: TokenForm) -> TokenAnswer:
         email, password = _given("username", form.username), _given("password", form.password)
         scopes = client.narrow(form.scope)
-        user = await authenticate(self._database, self._passwords, email=email, password=password)
-        if user is None:
-            raise invalid_grant()
+        try:
+            user = await authenticate(
+                self._database, self._passwords, email=email, password=password
+            )
+        except WrongCredentials as wrong:
+            ids = {"user_id": str(wrong.user_id)} if wrong.user_id else {}
+            raise invalid_grant(**ids) from None
         token = await self._refresh.start(user, client_id=client.id, scope=" ".join(scopes))
-        return self._answer(client, user, scopes, refresh_token=token)
+        return self._answer(form, client, user, scopes, refresh_token=token)
 
     async def _refresh_token(self, client: Client, form: TokenForm) -> TokenAnswer:
         used = _given("refresh_token", form.refresh_token)
         login = await self._refresh.rotate(used, client_id=client.id, wanted=form.scope)
-        return self._answer(client, login.user, login.scopes, refresh_token=login.token)
+        return self._answer(form, client, login.user, login.scopes, refresh_token=login.token)
 
     async def _client_credentials(self, client: Client, form: TokenForm) -> TokenAnswer:
-        return self._answer(client, None, client.narrow(form.scope))
+        return self._answer(form, client, None, client.narrow(form.scope))
 
     def _answer(
         self,
+        form: TokenForm,
         client: Client,
         user: User | None,
         scopes: Sequence[str],
@@ -81,11 +86,13 @@ class Grants:
     ) -> TokenAnswer:
         subject, roles = (str(user.id), user.roles) if user else (client.id, [])
         token = self._access.issue(subject=subject, client_id=client.id, scopes=scopes, roles=roles)
-        log.info("token_issued", subject=subject, client_id=client.id, scope=" ".join(scopes))
+        scope = " ".join(scopes)
+        ids = {"subject": subject, "client_id": client.id}
+        log.info("token_issued", **ids, grant_type=form.grant_type, scope=scope)
         return TokenAnswer(
             access_token=token,
             expires_in=self._access.lifetime,
-            scope=" ".join(scopes),
+            scope=scope,
             refresh_token=refresh_token,
         )
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 from chassis_core import get_logger
 from chassis_core.concerns.database import Database
 from chassis_core.moments import now
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from users.models import RefreshFamily, RefreshToken, User
@@ -68,31 +68,38 @@ class RefreshTokens:
                 _require_usable(family, client_id)
                 scopes = narrow(wanted, family.scope.split())
                 return Continued(family.user, scopes, _add_token(session, family))
-            if family is not None:
-                family.revoked_at = family.revoked_at or now()
-        if family is not None:
-            ids = {"user_id": str(family.user_id), "family_id": str(family.id)}
+            if family is None:
+                raise invalid_grant()
+            ended = await _end(session, RefreshFamily.id == family.id)
+        ids = _ids(family)
+        if ended is not None:
             log.warning("refresh_reuse_detected", client_id=client_id, **ids)
-        raise invalid_grant()
+        raise invalid_grant(**ids)
 
     async def revoke(self, token: str, *, client_id: str) -> None:
         """End the family of `token`, if it is one of this client's."""
         of_token = select(RefreshToken.family_id).where(RefreshToken.digest == _digest(token))
-        live = (
-            RefreshFamily.id.in_(of_token)
-            & (RefreshFamily.client_id == client_id)
-            & RefreshFamily.revoked_at.is_(None)
-        )
+        of_client = RefreshFamily.id.in_(of_token) & (RefreshFamily.client_id == client_id)
         async with self._database.session() as session:
-            end = update(RefreshFamily).where(live).values(revoked_at=now())
-            family_id = await session.scalar(end.returning(RefreshFamily.id))
-        if family_id is not None:
-            log.info("token_revoked", client_id=client_id, family_id=str(family_id))
+            ended = await _end(session, of_client)
+        if ended is not None:
+            log.info("token_revoked", client_id=client_id, **_ids(ended))
 
 
 def _require_usable(family: RefreshFamily, client_id: str) -> None:
     if family.client_id != client_id or family.revoked_at or family.expires_at <= now():
-        raise invalid_grant()
+        raise invalid_grant(**_ids(family))
+
+
+async def _end(session: AsyncSession, which: ColumnElement[bool]) -> RefreshFamily | None:
+    """Revoke a family, and return it if it was live: of many who end it, one is told so."""
+    live = which & RefreshFamily.revoked_at.is_(None)
+    end = update(RefreshFamily).where(live).values(revoked_at=now())
+    return await session.scalar(end.returning(RefreshFamily))
+
+
+def _ids(family: RefreshFamily) -> dict[str, str]:
+    return {"user_id": str(family.user_id), "family_id": str(family.id)}
 
 
 async def _family(session: AsyncSession, digest: bytes) -> RefreshFamily | None:
