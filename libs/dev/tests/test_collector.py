@@ -2,7 +2,7 @@ import gzip
 
 import httpx2
 import pytest
-from dev.collector import KEPT, Collector
+from dev.collector import KEPT, KEPT_EXPORTS, Collector
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import Compression, OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
@@ -55,8 +55,16 @@ def test_a_trace_can_be_asked_for_over_http(collector):
     assert collector.trace(wanted.trace_id) == [wanted]
 
 
-def test_it_keeps_the_newest_spans_and_no_more(collector):
+def test_it_keeps_the_newest_spans_and_exports_and_no_more(collector):
     assert collector._spans.maxlen == KEPT
+    assert collector._exports.maxlen == KEPT_EXPORTS
+
+
+def test_an_export_is_kept_with_what_a_span_of_ours_leaves_out(collector):
+    span = provider(collector, "users", Compression.Gzip).get_tracer("test").start_span("one")
+    span.add_event("only there")
+    span.end()
+    assert b"only there" in b"".join(collector.exports)
 
 
 def test_a_body_that_is_no_export_request_does_not_end_the_collector(collector, capsys):

@@ -14,7 +14,7 @@ from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as WireSpan
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
-KEPT = 50_000
+KEPT, KEPT_EXPORTS = 50_000, 2_000
 LARGEST = 64 * 1024 * 1024
 
 
@@ -48,10 +48,12 @@ class Collector:
 
     def __init__(self, host: str = "127.0.0.1") -> None:
         self._spans: deque[Span] = deque(maxlen=KEPT)
+        self._exports: deque[bytes] = deque(maxlen=KEPT_EXPORTS)
         collector = self
 
         class Endpoint(_Endpoint):
             spans = collector._spans
+            exports = collector._exports
 
         self._server = ThreadingHTTPServer((host, 0), Endpoint)
         self.url = f"http://{host}:{self._server.server_port}"
@@ -71,6 +73,11 @@ class Collector:
         """The newest spans, in the order in which they came."""
         return list(self._spans)
 
+    @property
+    def exports(self) -> list[bytes]:
+        """The newest exports as they came, with all that a `Span` leaves out."""
+        return list(self._exports)
+
     def trace(self, trace_id: str) -> list[Span]:
         """Return the spans of one trace that have come so far."""
         return [span for span in self.spans if span.trace_id == trace_id]
@@ -78,6 +85,7 @@ class Collector:
 
 class _Endpoint(BaseHTTPRequestHandler):
     spans: deque[Span]
+    exports: deque[bytes]
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
@@ -89,6 +97,7 @@ class _Endpoint(BaseHTTPRequestHandler):
         body = self.rfile.read(size)
         if self.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
+        self.exports.append(body)
         self.spans.extend(decode(body))
         self._answer(200, "application/x-protobuf")
 
