@@ -206,3 +206,25 @@ async def test_a_value_that_json_cannot_hold_is_written_as_its_repr():
     [line] = capture.events("odd")
     assert "object" in line["value"]
     assert line["line"] == "a\nb\x1b[31m"
+
+
+async def test_nothing_that_is_logged_steers_a_terminal_or_begins_a_line_of_its_own():
+    capture = Capture(format="console")
+    hostile = "a\nb\r\x1b[2J\x9b\u2028\ud800"
+    async with running(capture.app()) as client:
+        log.info("odd\n2026-11-26 [info] forged", value=hostile)
+        await client.get("/v1/orders/%1b%5b2J%0aforged")
+    written = capture.stream.getvalue().decode()
+    assert all(line.isprintable() for line in written.splitlines())
+    assert not any(
+        line.startswith(("forged", "2026-11-26 [info] forged", "b"))
+        for line in written.splitlines()
+    )
+    assert "\\x1b[2J" in written
+
+
+async def test_a_traceback_keeps_its_lines_on_a_terminal():
+    capture = Capture(format="console")
+    async with running(capture.app()) as client:
+        await client.get("/v1/boom")
+    assert '\n  File "' in capture.stream.getvalue().decode()

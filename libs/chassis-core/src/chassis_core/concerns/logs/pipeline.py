@@ -100,7 +100,10 @@ class Pipeline:
     def _write(self, line: dict[str, Any]) -> None:
         """Write a finished line, in one call, so that lines of threads do not mix."""
         if self._console is not None:
-            data = (str(self._console(None, "", line)) + "\n").encode()
+            plain = {name: _plain(value) for name, value in line.items()}
+            if "exception" in line:
+                plain["exception"] = "\n".join(map(_plain, line["exception"].split("\n")))
+            data = f"{self._console(None, '', plain)}\n".encode("utf-8", "backslashreplace")
         else:
             data = _encode(line)
         # Whoever read the log may be gone; that must fail no request.
@@ -108,6 +111,13 @@ class Pipeline:
             stream = self._stream or sys.stdout.buffer
             stream.write(data)
             stream.flush()
+
+
+def _plain(value: Any) -> Any:
+    # What a stranger sends must neither steer a terminal nor begin a line that looks like ours.
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else c.encode("unicode-escape").decode() for c in value)
 
 
 def _encode(line: dict[str, Any]) -> bytes:
