@@ -95,7 +95,8 @@ class ServerSettings(ConcernSettings):
     connection is cut. A phone on a bad line takes that in ten."""
     max_connections: int = Field(1000, ge=1)
     """Connections open at once: each costs a descriptor, of which a process often has 1,024. When
-    one more comes, the one that has been without a request for longest is closed."""
+    one more comes, the one that has waited for its client for longest is closed: for a request, the
+    rest of one, or until an answer is taken."""
     max_pipelined: int = Field(64, ge=1)
     """Requests that wait for their turn on one connection; one more is answered 429, and the
     connection closed. Who pipelines sends some dozens; ten thousand fit into one read."""
