@@ -196,6 +196,13 @@ def test_a_link_out_of_its_zone_is_found(repository, target):
     assert ("links-stay", "services/books/core.py") in repository.found()
 
 
+def test_links_in_a_circle_are_found(repository):
+    path = "services/books/circle"
+    (repository.root / path).symlink_to("circle")
+    assert repository.found() == [("links-stay", path)]
+    assert decide(repository.root, repository.root / path).path == path
+
+
 def test_a_link_within_a_service_is_its_authors(repository):
     (repository.root / "services/books/more.md").symlink_to("pyproject.toml")
     repository.commit("Share")
@@ -252,6 +259,15 @@ def test_a_released_migration_stays_as_it_is(repository):
     assert ("released-migrations-stay", STEP) in repository.found()
     (repository.root / STEP).unlink()
     assert ("released-migrations-stay", STEP) in repository.found()
+
+
+def test_a_migration_that_was_no_python_never_ran_and_may_be_mended(repository):
+    repository.git("switch", "-q", "main")
+    repository.write(STEP, "def upgrade(:\n")
+    repository.commit("Break it")
+    repository.git("switch", "-q", "-C", "work")
+    repository.write(STEP, FILES[STEP])
+    assert repository.found() == []
 
 
 def test_a_comment_in_a_released_migration_and_a_new_one_are_fine(repository):

@@ -165,6 +165,29 @@ whole.include_router(router, dependencies=[Depends(User)])
     assert found(root, "guarded-routes", API, route) == []
 
 
+def test_what_is_called_like_a_manifest_and_is_no_file_is_no_manifest(root):
+    deploy = root / "services/books/deploy"
+    (deploy / ".#kustomization.yaml").symlink_to("somebody@here.1234")
+    (deploy / "old.yaml").mkdir()
+    assert found(root, "readable", POD, "a: 1") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("project = 1", "project"),
+        ("[project]\ndependencies = 'x'", "project.dependencies"),
+        ("[project]\nentry-points = []", "project.entry-points"),
+        ("[project.entry-points]\n'chassis.services' = 1", "project.entry-points.chassis.services"),
+        ("[project]\noptional-dependencies = {a = [1]}", "project.optional-dependencies.a.0"),
+        ("[tool]\nuv = 1", "tool.uv"),
+    ],
+)
+def test_a_project_that_is_written_wrongly_is_told_where(root, text, place):
+    (one,) = found(root, "service-project", "pyproject.toml", text)
+    assert f": service-project: {place}: " in one
+
+
 def settings_found(root, section, field, value):
     text = (
         f"from books.settings import Settings\ns = Settings({section}={{{field!r}: {value!r}}})\n"

@@ -1,5 +1,6 @@
 """Whether somebody who works on a service may edit a file."""
 
+import os.path
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def decide(root: Path, file: Path) -> Decision:
         ContractError: the contract cannot be read.
     """
     boundaries = load(root).boundaries
-    target, base = file.resolve(), root.resolve()
+    target = Path(os.path.realpath(file))  # unlike resolve(), it bears links in a circle
+    base = root.resolve()
     if not target.is_relative_to(base):
         return Decision(str(target), "outside", True, "no part of this platform")
     path = target.relative_to(base).as_posix()

@@ -1,5 +1,6 @@
 """The rule on links: none leaves its zone."""
 
+import os.path
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,17 +16,21 @@ def _links(contract: Contract, history: History) -> Iterator[Finding]:
             message = "a submodule brings code that no check reads; depend on a release"
             yield Finding(change.path, 0, "links-stay", message)
         elif change.mode == LINK:
-            target = (history.root / change.path).resolve()
+            target = Path(os.path.realpath(history.root / change.path))
             where = _inside(history, target)
             zones = contract.boundaries
             if where is None or zones.zone(where) != zones.zone(change.path):
-                message = f"a link to {where or 'a place outside'} leaves its zone; copy what it is"
+                message = (
+                    f"a link to {where or 'no place in here'} leaves its zone; copy what it is"
+                )
                 yield Finding(change.path, 0, "links-stay", message)
 
 
 def _inside(history: History, target: Path) -> str | None:
+    """Return the path of a target from the root; None outside, and for links in a circle."""
     root = history.root.resolve()
-    return target.relative_to(root).as_posix() if target.is_relative_to(root) else None
+    inside = target.is_relative_to(root) and not target.is_symlink()
+    return target.relative_to(root).as_posix() if inside else None
 
 
 LINKS_STAY = ChangeRule(

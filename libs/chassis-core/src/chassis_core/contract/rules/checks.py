@@ -26,7 +26,7 @@ def _checks(root: Path, folder: Path) -> Iterator[Finding]:
             where = path.relative_to(root).as_posix()
             yield Finding(where, 0, name, f"{path.name} checks this service otherwise; remove it")
     project = folder / "pyproject.toml"
-    if project.exists():
+    if project.is_file():
         for number, line in enumerate(project.read_text("utf-8", "replace").splitlines(), 1):
             if re.match(r"\s*\[+tool\.(ruff|mypy|pytest|coverage|importlinter|pyright)", line):
                 where = project.relative_to(root).as_posix()
@@ -37,7 +37,7 @@ def _checks(root: Path, folder: Path) -> Iterator[Finding]:
 
 def _unasked(root: Path, folder: Path, name: str) -> Iterator[Finding]:
     path = folder / "tests/test_conformance.py"
-    text = path.read_text("utf-8", "replace") if path.exists() else ""
+    text = path.read_text("utf-8", "replace") if path.is_file() else ""
     where = path.relative_to(root).as_posix()
     if "await promise()" not in text or f'SERVICE = "{folder.name}"' not in text:
         yield Finding(where, 0, name, "asks for no promise; write it as orders has it")

@@ -41,7 +41,9 @@ class Entry:
 def manifests(folder: Path) -> Iterator[Path]:
     """Yield the files that a service deploys."""
     for kind in ("*.yaml", "*.yml", "*.json", "*.env"):
-        yield from sorted((folder / "deploy").rglob(kind))
+        found = sorted((folder / "deploy").rglob(kind))
+        # An editor's lock is a link that leads nowhere, and a folder may be called anything.
+        yield from (path for path in found if path.is_file())
 
 
 def entries(root: Path, folder: Path) -> Iterator[Entry]:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+
 from chassis_core.contract.document import FILE, load, package_of
 from chassis_core.contract.rule import Finding, Rule
 from chassis_core.contract.rules.manifests import UNREADABLE, entries
@@ -18,13 +20,39 @@ _IMAGES = re.compile(
 )
 
 
+class _Project(BaseModel):
+    dependencies: list[str] = []
+    extras: dict[str, list[str]] = Field({}, alias="optional-dependencies")
+    entry_points: dict[str, dict[str, str]] = Field({}, alias="entry-points")
+
+
+class _Uv(BaseModel):
+    sources: dict[str, Any] = {}
+
+
+class _Tool(BaseModel):
+    uv: _Uv = _Uv()
+
+
+class _Document(BaseModel):
+    """What is read of a pyproject.toml."""
+
+    project: _Project = _Project()
+    tool: _Tool = _Tool()
+
+
 def _project(root: Path, folder: Path) -> Iterator[Finding]:
     path = folder / "pyproject.toml"
     name = "service-project"
     where = path.relative_to(root).as_posix()
     try:
         text = path.read_text("utf-8")
-        document = tomllib.loads(text)
+        document = _Document.model_validate(tomllib.loads(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        yield Finding(where, 0, name, f"{place}: {first['msg']}; write it as orders has")
+        return
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         yield Finding(where, 0, name, f"cannot be read ({error}); write one as orders has")
         return
@@ -32,8 +60,8 @@ def _project(root: Path, folder: Path) -> Iterator[Finding]:
         yield Finding(where, _line(text, key), name, message)
 
 
-def _entry(folder: Path, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    points = document.get("project", {}).get("entry-points", {}).get("chassis.services", {})
+def _entry(folder: Path, document: _Document) -> Iterator[tuple[str, str]]:
+    points = document.project.entry_points.get("chassis.services", {})
     package = package_of(folder.name)
     wanted = f"{package}.main:app"
     if points != {folder.name: wanted}:
@@ -42,10 +70,9 @@ def _entry(folder: Path, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "chassis.services", f"there is no {package}.main in src"
 
 
-def _needs(folder: Path, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    project = document.get("project", {})
-    needs = [*project.get("dependencies", [])]
-    needs += [one for group in project.get("optional-dependencies", {}).values() for one in group]
+def _needs(folder: Path, document: _Document) -> Iterator[tuple[str, str]]:
+    project = document.project
+    needs = [*project.dependencies, *(one for extra in project.extras.values() for one in extra)]
     names = [_plain(need) for need in needs]
     neighbours = {path.name for path in folder.parent.iterdir() if path != folder}
     if "chassis-core" not in names:
@@ -57,7 +84,7 @@ def _needs(folder: Path, document: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield need, f"{name} comes from an address; depend on a release of the registry"
         elif name != "chassis-core" and not re.search(r"==|~=|<", need.partition(";")[0]):
             yield need, f"{need} takes any release; give it an upper bound, such as >=1.2,<2"
-    for source in document.get("tool", {}).get("uv", {}).get("sources", {}):
+    for source in document.tool.uv.sources:
         yield source, f"{source} comes from elsewhere; depend on a release of the registry"
 
 
