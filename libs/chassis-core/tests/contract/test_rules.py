@@ -165,6 +165,20 @@ whole.include_router(router, dependencies=[Depends(User)])
     assert found(root, "guarded-routes", API, route) == []
 
 
+def test_a_route_is_seen_where_another_file_adds_it(root):
+    main = """\
+from books.api import f, router
+
+router.add_api_route("/x", f, methods=["POST"])
+"""
+    write(root / "services/books", {"src/books/main.py": main})
+    (one,) = found(root, "guarded-routes", API, "async def f(): ...\n")
+    assert one.startswith(f"services/books/{API}:{HEAD.count(chr(10)) + 1}: ")
+    assert found(root, "guarded-routes", API, "async def f(user: CurrentUser): ...\n") == []
+    body = "class Wanted(BaseModel): ...\nasync def f(wanted: Wanted): ...\n"
+    assert found(root, "strict-requests", API, body)
+
+
 def test_what_is_called_like_a_manifest_and_is_no_file_is_no_manifest(root):
     deploy = root / "services/books/deploy"
     (deploy / ".#kustomization.yaml").symlink_to("somebody@here.1234")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from chassis_core.contract.rules.making import Located, Sight, service_rule, source_rule
 from chassis_core.contract.rules.nodes import assigned, keyword
-from chassis_core.contract.rules.routes import routes
+from chassis_core.contract.rules.routing import routes
 from chassis_core.contract.rules.source import Module, Source, class_bases
 
 _MONEY = re.compile(
@@ -21,11 +21,12 @@ _NOT_BODIES = {"Form", "Query", "Path", "Header", "Cookie", "File", "Depends", "
 
 def _loose(source: Source) -> Iterator[Located]:
     seen: set[ast.AST] = set()
-    for module in source.modules.values():
-        for function, _, _ in routes(module):
-            arguments = [*function.args.args, *function.args.kwonlyargs]
+    for route in routes(source):
+        if route.function is not None:
+            arguments = [*route.function.args.args, *route.function.args.kwonlyargs]
             for argument in arguments:
-                yield from _checked(source, module, argument.annotation, seen)
+                yield from _checked(source, route.home, argument.annotation, seen)
+    for module in source.modules.values():
         for cls in module.all(ast.ClassDef):
             if _extra(cls) == "allow":
                 yield module, cls, f"{cls.name} keeps whatever is sent; extra must not be 'allow'"

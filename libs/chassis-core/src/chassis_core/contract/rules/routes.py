@@ -5,51 +5,26 @@ from collections.abc import Iterator
 
 from chassis_core.contract.rules.making import Located, service_rule
 from chassis_core.contract.rules.nodes import keyword, method
+from chassis_core.contract.rules.routing import Route, routes
 from chassis_core.contract.rules.source import FunctionNode, Module, Source
 
-UNSAFE = {"post", "put", "patch", "delete"}
 _GUARDS = {"CurrentUser", "get_current_user", "require_scopes", "require_roles", "RateLimit"}
 _HARMLESS = ("chassis_core.", "fastapi.", "starlette.", "pydantic.", "sqlalchemy.", "typing.")
 _DEPENDS = {"fastapi.Depends", "fastapi.Security"}
 
 
-def routes(module: Module) -> Iterator[tuple[FunctionNode, ast.Call, str]]:
-    """Yield every route of a file: its function, the decorator's call, and the method."""
-    functions: list[FunctionNode] = [
-        *module.all(ast.FunctionDef),
-        *module.all(ast.AsyncFunctionDef),
-    ]
-    for function in functions:
-        for call in function.decorator_list:
-            if isinstance(call, ast.Call):
-                for verb in _verbs(call):
-                    yield function, call, verb
-
-
-def _verbs(call: ast.Call) -> list[str]:
-    name = method(call)
-    if name in UNSAFE:
-        return [name]
-    given = keyword(call, "methods")
-    if name not in {"route", "api_route"} or given is None:
-        return []
-    values = [node.value for node in ast.walk(given) if isinstance(node, ast.Constant)]
-    return sorted({str(value).lower() for value in values} & UNSAFE)[:1]
-
-
 def _open(source: Source) -> Iterator[Located]:
-    for module in source.modules.values():
-        for function, call, verb in routes(module):
-            looker = _Looker(source)
-            if not looker.is_guarded(module, function, call):
-                yield (
-                    module,
-                    function,
-                    (
-                        f"{verb.upper()} by {function.name} lets strangers change things without "
-                        "limit; take CurrentUser, or give it a RateLimit by address"
-                    ),
-                )
+    for route in routes(source):
+        if not _Looker(source).is_guarded(route):
+            name = route.function.name if route.function else "what is no function here"
+            yield (
+                route.home,
+                route.function or route.call,
+                (
+                    f"{route.verb.upper()} by {name} lets strangers change things without "
+                    "limit; take CurrentUser, or give it a RateLimit by address"
+                ),
+            )
 
 
 class _Looker:
@@ -59,12 +34,14 @@ class _Looker:
         self._source = source
         self._seen: set[str] = set()
 
-    def is_guarded(self, module: Module, function: FunctionNode, call: ast.Call) -> bool:
-        router = call.func.value if isinstance(call.func, ast.Attribute) else None
+    def is_guarded(self, route: Route) -> bool:
+        module, call = route.module, route.call
+        owner = call.func.value if isinstance(call.func, ast.Attribute) else None
+        router = module.dotted(owner) or module.dotted(call.func).rpartition(".")[0]
         return (
-            self._takes(module, function)
+            (route.function is not None and self._takes(route.home, route.function))
             or self._depends(module, call)
-            or (router is not None and self._router(module.dotted(router)))
+            or self._router(router)
         )
 
     def _takes(self, module: Module, function: FunctionNode) -> bool:
