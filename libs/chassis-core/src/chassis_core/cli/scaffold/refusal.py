@@ -11,8 +11,8 @@ from chassis_core.contract import Contract, package_of, prefix_of
 _PREFIXES = {"chassis", "otel", "pip", "python", "uv"}  # of variables that are no service's
 _TABLES = {"alembic-version", "idempotency-keys"}
 _VALUES = {"false", "n", "no", "null", "off", "on", "true", "y", "yes"}  # to a reader of YAML
-_MANIFESTS = {"migrate", "service"}  # what each service's own are made of
-RESERVED = _PREFIXES | _TABLES | _VALUES | _MANIFESTS
+_ROLES = {"none", "pg", "public", "template0", "template1"}  # to PostgreSQL; pg has pg_owner
+RESERVED = _PREFIXES | _TABLES | _VALUES | _ROLES
 
 
 class Refused(Exception):
@@ -34,7 +34,8 @@ def refuse_name(root: Path, contract: Contract, name: str) -> None:
     for folder in folders:
         if (root / folder).exists():
             raise Refused(f"{folder} is there already: choose another name, or remove it")
-    if name in RESERVED or keyword.iskeyword(package) or _in_compose(root, name):
+    reserved = name in RESERVED or keyword.iskeyword(package)
+    if reserved or _in_compose(root, name) or _in_manifests(root, name):
         raise Refused(f"{name} means something else on this platform: choose another name")
     if package in sys.stdlib_module_names or find_spec(package) or _in_lock(root, name):
         raise Refused(f"{name} is the name of a package that is in use: choose another name")
@@ -60,6 +61,14 @@ def _libraries(root: Path) -> list[str]:
 def _in_compose(root: Path, name: str) -> bool:
     text = (root / "compose.yaml").read_text("utf-8")
     return bool(re.search(rf"&{name}\b|^  {name}:", text, re.MULTILINE))
+
+
+def _in_manifests(root: Path, name: str) -> bool:
+    """Return whether an object of a manifest, or one that kustomize makes, has the name."""
+    named = re.compile(rf"^  (- )?name: {name}$", re.MULTILINE)
+    folders = [root / "deploy/k8s", *root.glob("services/*/deploy")]
+    files = (path for folder in folders for path in folder.rglob("*.yaml") if path.is_file())
+    return any(named.search(path.read_text("utf-8")) for path in files)
 
 
 def _in_lock(root: Path, name: str) -> bool:

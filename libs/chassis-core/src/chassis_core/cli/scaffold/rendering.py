@@ -49,7 +49,7 @@ def _noun(package: str) -> str:
     """Return what one thing of the service is called: `payment` of `payments`."""
     noun = package
     for ending, instead in _ENDINGS:
-        if package.endswith(ending) and not package.endswith(("ss", "us", "is")):
+        if package.endswith(ending) and not f"_{package}".endswith(("ss", "us", "is", "_s")):
             noun = package.removesuffix(ending) + instead
             break
     return noun if _class_of(noun) not in _names_in_use() else f"{noun}_entry"
