@@ -73,6 +73,29 @@ def test_a_file_that_was_removed_stays_away(newer):
     assert not (newer / MAIN).exists()
 
 
+def test_a_file_that_cannot_be_read_is_one_that_somebody_has_edited(newer):
+    (newer / API).write_bytes(b"\xff")
+    (newer / MAIN).unlink()
+    (newer / MAIN).mkdir()
+    done = chassis("upgrade")
+    assert done.exit_code == 0
+    assert f"left {API}, which is edited" in done.output
+    assert f"left {MAIN}, which is edited" in done.output
+    assert (newer / API).read_bytes() == b"\xff"
+
+
+def test_what_was_done_is_told_when_a_later_service_fails(newer):
+    assert chassis("new", "service", "shipping").exit_code == 0
+    extra = rendering.TEMPLATES / "services/NAME/extra/MORE.md.tmpl"
+    extra.parent.mkdir()
+    extra.write_text("# $name\n")
+    (newer / "services/shipping/extra").write_text("in the way")
+    done = chassis("upgrade")
+    assert done.exit_code == 1
+    assert f"wrote {MAIN}\n" in done.output
+    assert "services/shipping/extra" in done.output
+
+
 def test_a_service_that_no_template_made_is_refused(newer):
     assert chassis("upgrade", "orders").exit_code == 1
     assert "no template makes this file" in chassis("upgrade", "--show", "README.md").output

@@ -58,15 +58,18 @@ def _stale(root: Path, contract: Contract, names: list[str]) -> list["Change"]:
 
 
 def _renew(root: Path, contract: Contract, names: list[str]) -> None:
-    from chassis_core.cli.scaffold import steps
-    from chassis_core.cli.scaffold.renewal import renew
+    from chassis_core.cli.scaffold import record, steps
+    from chassis_core.cli.scaffold.renewal import changes, renew
 
-    found = [change for name in names for change in renew(root, contract, name)]
-    for change in found:
-        typer.echo(_line(change))
+    known = record.read(root)
+    found = {name: changes(root, contract, name, known[name]) for name in names}
     try:
-        steps.run(root, [steps.manifests()] if found else [])
-    except steps.Unfinished as error:
+        for name, of_service in found.items():
+            renew(root, contract, name, of_service)
+            for change in of_service:  # at once: what is recorded as told is told no more
+                typer.echo(_line(change))
+        steps.run(root, [steps.manifests()] if any(found.values()) else [])
+    except (OSError, steps.Unfinished) as error:
         raise SystemExit(str(error)) from None
 
 

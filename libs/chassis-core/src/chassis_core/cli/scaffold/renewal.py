@@ -1,6 +1,7 @@
 """What newer templates would change in a service that older ones made."""
 
-from collections.abc import Mapping
+import os.path
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -41,10 +42,13 @@ def changes(root: Path, contract: Contract, name: str, known: Record) -> list[Ch
     return found
 
 
-def renew(root: Path, contract: Contract, name: str) -> list[Change]:
-    """Write what is new or as it was made, and record that the rest has been told."""
+def renew(root: Path, contract: Contract, name: str, found: Sequence[Change]) -> None:
+    """Write what is new or as it was made, and record that the rest is told.
+
+    Raises:
+        OSError: a file cannot be written; nothing is recorded.
+    """
     records = record.read(root)
-    found = changes(root, contract, name, records[name])
     for change in found:
         if change.kind != "edited":
             (root / change.path).parent.mkdir(parents=True, exist_ok=True)
@@ -52,7 +56,6 @@ def renew(root: Path, contract: Contract, name: str) -> list[Change]:
     newest = record.record_of(_renewable(contract, name))
     newest = Record(newest.chassis_core, {**records[name].files, **newest.files})
     (root / record.LOCK).write_text(record.written(records | {name: newest}), "utf-8")
-    return found
 
 
 def _renewable(contract: Contract, name: str) -> Mapping[str, str]:
@@ -61,4 +64,10 @@ def _renewable(contract: Contract, name: str) -> Mapping[str, str]:
 
 
 def _digest_of(path: Path) -> str | None:
-    return digest(path.read_text("utf-8")) if path.exists() else None
+    """Return the digest of what is there: None for nothing, empty for what is no text."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return digest(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
