@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from chassis_core import (
+    PUBLIC,
     App,
     Chassis,
     Concern,
@@ -284,6 +285,9 @@ SABOTAGES = {
     ),
     "a route that nobody guards": Sabotage(
         "operations-are-guarded", route("GET", "/v1/open", open_to_all)
+    ),
+    "a write that anyone may do without limit": Sabotage(
+        "open-writes-are-limited", route("POST", "/v1/open", open_to_all, openapi_extra=PUBLIC)
     ),
     "a query without its owner": Sabotage("callers-are-kept-apart", weaken=forget_the_owner),
     "a route that asks for no owner": Sabotage(

@@ -11,6 +11,7 @@ from chassis_core.testing.conformance.subject import Running, Subject
 
 SOON = 3.0
 """Seconds in which a deadline of a fraction of one is noticed, on a machine that is busy."""
+_WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 _SANE: dict[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
     ("rate_limit", "default"): (lambda rates: is_limit(rates or ""), "a rate such as 200/second"),
     ("trusted_hosts", "allowed"): (lambda names: "*" not in names, "names, not *"),
@@ -33,6 +34,21 @@ async def _limited(subject: Subject) -> None:
         hold(after.isdigit() and int(after) >= 1, f"429 has Retry-After {after!r}, not seconds")
         status = (await service.http.get("/livez")).status_code
         hold(status == 200, f"/livez is limited too: {status}; probes must never be")
+
+
+async def _open_writes(subject: Subject) -> None:
+    async with subject.running() as service:
+        everywhere = (await service.http.get(f"{BASE}/ok")).headers.get("ratelimit-policy", "")
+        for operation in subject.operations:
+            is_open = operation.security is not None and not operation.guarded
+            if is_open and operation.method in _WRITES:
+                answer = await service.send(operation)
+                policies = answer.headers.get("ratelimit-policy", "")
+                hold(
+                    policies.startswith(f"{everywhere}, "),
+                    f"anyone may call {operation}, and no limit of its own answers: give it "
+                    "Depends(RateLimit('10/minute', by='address'))",
+                )
 
 
 async def _shed(subject: Subject) -> None:
@@ -89,6 +105,13 @@ LIMITS = (
         why="One caller without a limit takes what all others need, and one that is not told when "
         "to come back comes back at once.",
         check=_limited,
+    ),
+    Promise(
+        "open-writes-are-limited",
+        says="An operation that changes something and that anyone may call has a limit of its own.",
+        why="The limit of all requests is for reads: at that rate a stranger fills a table, or "
+        "tries every password.",
+        check=_open_writes,
     ),
     Promise(
         "load-is-shed",
