@@ -6,6 +6,7 @@ from os import environ
 
 import jwt
 import pytest
+from cryptography.fernet import Fernet
 from users.keys import KeyRing
 
 
@@ -48,6 +49,17 @@ async def test_a_rotation_can_be_hurried_and_reports_to_the_audit_log(users):
     [line] = [line for line in rotated.stdout.splitlines() if line.startswith("{")]
     assert (json.loads(line)["event"], json.loads(line)["service"]) == ("keys_rotated", "users")
     assert sorted(states(users("keys", "list").stdout)) == ["active", "next", "retired"]
+
+
+async def test_a_rotation_with_a_wrong_encryption_key_changes_nothing_and_says_the_fix(users):
+    before = users("keys", "list").stdout
+    other = Fernet.generate_key().decode()
+    refused = users("keys", "rotate", "--now", USERS_KEYS__ENCRYPTION_KEY=other)
+    assert refused.returncode == 1
+    assert "USERS_KEYS__ENCRYPTION_KEY does not open" in refused.stderr
+    assert "set the one it was sealed with" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert users("keys", "list").stdout == before
 
 
 async def test_two_commands_at_once_leave_one_active_and_one_next_key(users):

@@ -104,6 +104,13 @@ async def test_a_retired_key_is_published_until_its_last_token_has_expired(
     assert not await ring.find(old)
 
 
+async def reseal_next(database, foreign: Vault) -> None:
+    """Put a next key in place that only `foreign` opens."""
+    async with database.session() as session:
+        await session.execute(delete(SigningKey).where(SigningKey.state == KeyState.NEXT))
+        session.add(foreign.generate(KeyState.NEXT))
+
+
 async def test_a_wrong_encryption_key_stops_the_start_and_names_the_variable(ring, settings):
     other = sealed_with(settings, Fernet.generate_key())
     with pytest.raises(InvalidSettings, match="USERS_KEYS__ENCRYPTION_KEY does not open"):
@@ -156,7 +163,7 @@ async def test_a_key_that_a_running_process_cannot_open_does_not_end_it(
     api, settings, database, telemetry
 ):
     other = sealed_with(settings, Fernet.generate_key())
-    await rotate(database, Vault(other.keys.encryption_key), published_for=0)
+    await reseal_next(database, Vault(other.keys.encryption_key))
 
     await until(_reported_by(telemetry))
     assert (await api.token("client_credentials", auth=api.service)).status_code == 200
@@ -214,7 +221,7 @@ async def test_no_refresh_token_is_used_up_while_nothing_can_be_signed(settings,
 
         await api.register()
         token = (await api.login()).json()["refresh_token"]
-        await rotate(database, foreign, published_for=0)
+        await reseal_next(database, foreign)
         await until(signs_nothing, every=0.3)
         assert (await api.refresh(token)).status_code == 503
         async with database.session() as session:

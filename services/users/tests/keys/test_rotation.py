@@ -2,8 +2,11 @@ import asyncio
 
 import pytest
 from chassis_core.concerns.database import Database
-from users.keys import KeyRing, RotationRefused, rotate
-from users.models import KeyState
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+from sqlalchemy import update
+from users.keys import KeyRing, RotationRefused, Vault, rotate
+from users.models import KeyState, SigningKey
 
 
 async def test_the_first_start_makes_one_active_and_one_next_key(ring, by_state):
@@ -49,6 +52,23 @@ async def test_a_key_that_others_may_not_have_seen_is_not_promoted(ring, by_stat
 async def test_there_is_nothing_to_rotate_before_the_first_start(settings, database, vault):
     with pytest.raises(RotationRefused, match="start the service once"):
         await rotate(database, vault, published_for=0)
+
+
+@pytest.mark.parametrize("unopened", [KeyState.ACTIVE, KeyState.NEXT])
+async def test_keys_that_the_vault_does_not_open_are_not_rotated(
+    unopened, ring, database, vault, by_state
+):
+    foreign = Vault(SecretStr(Fernet.generate_key().decode())).generate(unopened)
+    async with database.session() as session:
+        swap = update(SigningKey).where(SigningKey.state == unopened)
+        await session.execute(swap.values(sealed=foreign.sealed))
+    before = await by_state()
+    with pytest.raises(RotationRefused, match=r"USERS_KEYS__ENCRYPTION_KEY .*; set the one"):
+        await rotate(database, vault, published_for=0)
+    after = await by_state()
+    assert {s: [k.kid for k in after[s]] for s in after} == {
+        s: [k.kid for k in before[s]] for s in before
+    }
 
 
 async def test_rotations_at_once_leave_one_active_and_one_next_key(settings, ring, vault, by_state):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from chassis_core import get_logger
+from chassis_core import InvalidSettings, get_logger
 from chassis_core.concerns.database import Database
 from chassis_core.moments import now
 from sqlalchemy import select, update
@@ -48,16 +48,19 @@ async def rotate(database: Database, vault: Vault, *, published_for: float) -> S
 
     Args:
         database: where the keys are.
-        vault: seals the new key.
+        vault: seals the new key, once it has opened those that are there: whoever cannot open the
+            new one could sign nothing any more.
         published_for: seconds for which others must have been able to see the next key.
 
     Raises:
-        RotationRefused: it has not been published for that long, or another rotation came first.
+        RotationRefused: it has not been published for that long, another rotation came first, or
+            the vault is not that of the keys.
     """
     keys = {key.state: key for key in await stored_keys(database, retired_within=0)}
     if keys.keys() != {KeyState.ACTIVE, KeyState.NEXT}:
         raise RotationRefused("there are no keys yet: start the service once")
     old, new = keys[KeyState.ACTIVE], keys[KeyState.NEXT]
+    _require_opens(vault, old, new)
     age = (now() - new.created_at).total_seconds()
     if age < published_for:
         raise RotationRefused(
@@ -67,6 +70,14 @@ async def rotate(database: Database, vault: Vault, *, published_for: float) -> S
     await _promote(database, old, new, vault.generate(KeyState.NEXT))
     log.info("keys_rotated", active=new.kid, retired=old.kid)
     return new
+
+
+def _require_opens(vault: Vault, *keys: SigningKey) -> None:
+    try:
+        for key in keys:
+            vault.open(key)
+    except InvalidSettings as error:
+        raise RotationRefused(str(error)) from None
 
 
 async def _promote(database: Database, old: SigningKey, new: SigningKey, fresh: SigningKey) -> None:
