@@ -62,6 +62,26 @@ async def test_a_rotation_with_a_wrong_encryption_key_changes_nothing_and_says_t
     assert users("keys", "list").stdout == before
 
 
+async def test_a_stolen_key_is_revoked_and_reported_to_the_audit_log(users):
+    listed = users("keys", "list").stdout
+    stolen = next(line.split()[0] for line in listed.splitlines() if line.split()[1] == "active")
+    revoked = users("keys", "revoke", stolen)
+    assert revoked.returncode == 0, revoked.stderr
+    assert f"{stolen} is revoked" in revoked.stdout
+    assert "key_revoked" in revoked.stdout + revoked.stderr
+    left = users("keys", "list").stdout
+    assert stolen not in left
+    assert sorted(states(left)) == ["active", "next"]
+
+
+@pytest.mark.parametrize("kid", ["unknown", "-unknown", "--unknown"])
+async def test_a_key_that_is_not_there_is_one_line(users, kid):
+    refused = users("keys", "revoke", kid)
+    assert refused.returncode == 1
+    assert f"there is no signing key {kid};" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 async def test_two_commands_at_once_leave_one_active_and_one_next_key(users):
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda _: users("keys", "rotate", "--now"), range(2)))

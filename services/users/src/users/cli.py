@@ -13,11 +13,11 @@ from chassis_core.concerns.logs import Pipeline, use_pipeline
 from sqlalchemy.exc import SQLAlchemyError
 
 from users.accounts import change_roles
-from users.keys import RotationRefused, Vault, rotate, stored_keys
+from users.keys import RotationRefused, Vault, revoke, rotate, stored_keys
 from users.settings import Settings
 
 commands = typer.Typer(no_args_is_help=True, help="Operate the users service.")
-keys = typer.Typer(no_args_is_help=True, help="Look at the signing keys, and rotate them.")
+keys = typer.Typer(no_args_is_help=True, help="Look at the signing keys, rotate and revoke them.")
 commands.add_typer(keys, name="keys")
 roles = typer.Typer(no_args_is_help=True, help="Give a user roles, and take them away.")
 commands.add_typer(roles, name="roles")
@@ -52,6 +52,18 @@ def rotate_keys(
     _run(turn)
 
 
+# A key id is base64, so it may start with a dash.
+@keys.command("revoke", context_settings={"ignore_unknown_options": True})
+def revoke_key(kid: str) -> None:
+    """Take a stolen key away: none of its tokens is believed, whoever signed them."""
+
+    async def take(settings: Settings, database: Database) -> None:
+        active = await revoke(database, Vault(settings.keys.encryption_key), kid)
+        typer.echo(f"{kid} is revoked, {active.kid} signs now")
+
+    _run(take)
+
+
 @roles.command("grant")
 def grant_role(email: str, role: str) -> None:
     """Give a user a role: it is in the tokens they get from now on."""
@@ -84,7 +96,7 @@ def _run(work: Callable[[Settings, Database], Awaitable[None]]) -> None:
     try:
         asyncio.run(_with_database(work))
     except RotationRefused as refused:
-        _fail(f"not rotated: {refused}")
+        _fail(f"the keys stay as they are: {refused}")
     except SQLAlchemyError as error:
         _fail(f"USERS_DATABASE__URL: down or not migrated ({type(error).__name__})")
 

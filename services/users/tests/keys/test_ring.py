@@ -15,7 +15,7 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from pydantic import SecretStr
 from sqlalchemy import delete, text, update
-from users.keys import KeyRing, Vault, rotate
+from users.keys import KeyRing, Vault, revoke, rotate
 from users.main import app
 from users.models import KeyState, SigningKey
 from users.settings import KeySettings, Settings
@@ -53,6 +53,24 @@ async def test_a_running_process_picks_a_rotation_up_and_old_tokens_survive(api,
     assert (await api.get("/v1/users/me", old)).status_code == 200
     assert len(await api.keys()) == 3
     assert jwt.get_unverified_header(old)["kid"] in await api.keys()
+
+
+async def test_tokens_of_a_revoked_key_are_refused_and_those_of_the_next_are_not(
+    api, database, vault
+):
+    await api.register()
+    login = (await api.login()).json()
+    stolen = jwt.get_unverified_header(login["access_token"])["kid"]
+    assert (await api.get("/v1/users/me", login["access_token"])).status_code == 200
+    await revoke(database, vault, stolen)
+
+    async def refused():
+        return (await api.get("/v1/users/me", login["access_token"])).status_code == 401
+
+    await until(refused)
+    assert stolen not in await api.keys()
+    renewed = (await api.refresh(login["refresh_token"])).json()["access_token"]
+    assert (await api.get("/v1/users/me", renewed)).status_code == 200
 
 
 async def test_what_signs_next_was_published_before(api, rotate_now):

@@ -5,8 +5,12 @@ from chassis_core.concerns.database import Database
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import update
-from users.keys import KeyRing, RotationRefused, Vault, rotate
+from users.keys import KeyRing, RotationRefused, Vault, revoke, rotate
 from users.models import KeyState, SigningKey
+
+
+def ids(keys) -> dict[KeyState, list[str]]:
+    return {state: [key.kid for key in found] for state, found in keys.items()}
 
 
 async def test_the_first_start_makes_one_active_and_one_next_key(ring, by_state):
@@ -62,13 +66,74 @@ async def test_keys_that_the_vault_does_not_open_are_not_rotated(
     async with database.session() as session:
         swap = update(SigningKey).where(SigningKey.state == unopened)
         await session.execute(swap.values(sealed=foreign.sealed))
-    before = await by_state()
+    before = ids(await by_state())
     with pytest.raises(RotationRefused, match=r"USERS_KEYS__ENCRYPTION_KEY .*; set the one"):
         await rotate(database, vault, published_for=0)
+    assert ids(await by_state()) == before
+
+
+async def test_a_revoked_active_key_is_gone_and_the_next_one_signs(ring, database, vault, by_state):
+    before = ids(await by_state())
+    [active], [following] = before[KeyState.ACTIVE], before[KeyState.NEXT]
+    assert (await revoke(database, vault, active)).kid == following
+    await ring.refresh()
     after = await by_state()
-    assert {s: [k.kid for k in after[s]] for s in after} == {
-        s: [k.kid for k in before[s]] for s in before
-    }
+    assert ring.signer().kid == following == after[KeyState.ACTIVE][0].kid
+    assert after[KeyState.ACTIVE][0].activated_at is not None
+    assert len(after[KeyState.NEXT]) == 1
+    assert after[KeyState.RETIRED] == []
+    assert not await ring.find(active)
+    assert active not in ring.published().document.decode()
+
+
+async def test_a_revoked_next_key_is_replaced_and_the_active_one_goes_on(
+    ring, database, vault, by_state
+):
+    before = ids(await by_state())
+    [following] = before[KeyState.NEXT]
+    assert (await revoke(database, vault, following)).kid == ring.signer().kid
+    after = ids(await by_state())
+    assert after[KeyState.ACTIVE] == before[KeyState.ACTIVE]
+    assert len(after[KeyState.NEXT]) == 1
+    assert following not in after[KeyState.NEXT]
+
+
+async def test_a_revoked_retired_key_is_gone_and_no_other_changes(
+    ring, database, vault, by_state, rotate_now
+):
+    await rotate_now()
+    before = ids(await by_state())
+    await revoke(database, vault, before[KeyState.RETIRED][0])
+    assert ids(await by_state()) == before | {KeyState.RETIRED: []}
+
+
+async def test_a_key_that_is_not_there_or_that_no_other_can_replace_is_not_revoked(
+    ring, database, vault, by_state
+):
+    before = ids(await by_state())
+    with pytest.raises(RotationRefused, match="no signing key unknown"):
+        await revoke(database, vault, "unknown")
+    foreign = Vault(SecretStr(Fernet.generate_key().decode()))
+    for state in (KeyState.ACTIVE, KeyState.NEXT):
+        with pytest.raises(RotationRefused, match="USERS_KEYS__ENCRYPTION_KEY does not open"):
+            await revoke(database, foreign, before[state][0])
+    assert ids(await by_state()) == before
+
+
+async def test_revocations_of_the_active_key_at_once_happen_once(ring, vault, settings, by_state):
+    stolen = ring.signer().kid
+    databases = [Database(settings.database) for _ in range(3)]
+    try:
+        outcomes = await asyncio.gather(
+            *(revoke(database, vault, stolen) for database in databases), return_exceptions=True
+        )
+    finally:
+        for database in databases:
+            await database.close()
+    assert sum(isinstance(outcome, SigningKey) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, RotationRefused) for outcome in outcomes) == 2
+    keys = await by_state()
+    assert [len(keys[state]) for state in KeyState] == [1, 1, 0]
 
 
 async def test_rotations_at_once_leave_one_active_and_one_next_key(settings, ring, vault, by_state):

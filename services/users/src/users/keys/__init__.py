@@ -1,7 +1,7 @@
-"""Signing keys: sealed in the database, followed by every process, rotated by command."""
+"""Signing keys: sealed in the database, followed by every process, changed by command."""
 
 from users.keys.ring import KeyRing, KeySet, Signer
-from users.keys.rotation import RotationRefused, rotate, stored_keys
+from users.keys.rotation import RotationRefused, revoke, rotate, stored_keys
 from users.keys.vault import ALGORITHM, Vault
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "RotationRefused",
     "Signer",
     "Vault",
+    "revoke",
     "rotate",
     "stored_keys",
 ]

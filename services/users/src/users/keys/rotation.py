@@ -1,4 +1,4 @@
-"""The life of signing keys in the database: made, promoted, retired."""
+"""The life of signing keys in the database: made, promoted, retired, revoked."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -6,8 +6,9 @@ from datetime import timedelta
 from chassis_core import InvalidSettings, get_logger
 from chassis_core.concerns.database import Database
 from chassis_core.moments import now
-from sqlalchemy import select, update
+from sqlalchemy import Delete, Update, delete, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from users.keys.vault import Vault
 from users.models import KeyState, SigningKey
@@ -56,10 +57,7 @@ async def rotate(database: Database, vault: Vault, *, published_for: float) -> S
         RotationRefused: it has not been published for that long, another rotation came first, or
             the vault is not that of the keys.
     """
-    keys = {key.state: key for key in await stored_keys(database, retired_within=0)}
-    if keys.keys() != {KeyState.ACTIVE, KeyState.NEXT}:
-        raise RotationRefused("there are no keys yet: start the service once")
-    old, new = keys[KeyState.ACTIVE], keys[KeyState.NEXT]
+    old, new = _in_use(await stored_keys(database, retired_within=0))
     _require_opens(vault, old, new)
     age = (now() - new.created_at).total_seconds()
     if age < published_for:
@@ -72,6 +70,41 @@ async def rotate(database: Database, vault: Vault, *, published_for: float) -> S
     return new
 
 
+async def revoke(database: Database, vault: Vault, kid: str) -> SigningKey:
+    """Delete a key, so that none of its tokens is believed; return what signs from now on.
+
+    In place of the active key comes the next one, whoever has seen it, and in place of the next a
+    new one.
+
+    Raises:
+        RotationRefused: there is no such key, another command came first, or the vault is not that
+            of the keys that stay.
+    """
+    keys = await stored_keys(database)
+    active, following = _in_use(keys)
+    stolen = next((key for key in keys if key.kid == kid), None)
+    if stolen is None:
+        raise RotationRefused(f"there is no signing key {kid}; see `users keys list`")
+    signs = following if stolen is active else active
+    _require_opens(vault, signs)
+    async with database.session() as session:
+        await _change(session, delete(SigningKey), stolen)
+        if stolen is active:
+            await _change(session, _activation(), following)
+        if stolen in (active, following):
+            session.add(vault.generate(KeyState.NEXT))
+    log.info("key_revoked", revoked=kid, active=signs.kid)
+    return signs
+
+
+def _in_use(keys: Sequence[SigningKey]) -> tuple[SigningKey, SigningKey]:
+    found = {key.state: key for key in keys}
+    try:
+        return found[KeyState.ACTIVE], found[KeyState.NEXT]
+    except KeyError:
+        raise RotationRefused("there are no keys yet: start the service once") from None
+
+
 def _require_opens(vault: Vault, *keys: SigningKey) -> None:
     try:
         for key in keys:
@@ -81,15 +114,20 @@ def _require_opens(vault: Vault, *keys: SigningKey) -> None:
 
 
 async def _promote(database: Database, old: SigningKey, new: SigningKey, fresh: SigningKey) -> None:
+    retirement = update(SigningKey).values(state=KeyState.RETIRED, retired_at=now())
     async with database.session() as session:
-        for key, before, after in (
-            (old, KeyState.ACTIVE, {"state": KeyState.RETIRED, "retired_at": now()}),
-            (new, KeyState.NEXT, {"state": KeyState.ACTIVE, "activated_at": now()}),
-        ):
-            still = (SigningKey.kid == key.kid) & (SigningKey.state == before)
-            moved = await session.execute(
-                update(SigningKey).where(still).values(after).returning(SigningKey.kid)
-            )
-            if moved.first() is None:
-                raise RotationRefused("another rotation came first; the keys are new already")
+        await _change(session, retirement, old)
+        await _change(session, _activation(), new)
         session.add(fresh)
+
+
+def _activation() -> Update:
+    return update(SigningKey).values(state=KeyState.ACTIVE, activated_at=now())
+
+
+async def _change(session: AsyncSession, change: Update | Delete, key: SigningKey) -> None:
+    """Change a key, unless it is no longer in the state in which it was seen."""
+    still = (SigningKey.kid == key.kid) & (SigningKey.state == key.state)
+    changed = await session.execute(change.where(still).returning(SigningKey.kid))
+    if changed.first() is None:
+        raise RotationRefused("another command came first; see `users keys list`")
