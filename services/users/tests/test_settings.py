@@ -62,6 +62,14 @@ def test_a_wrong_value_is_refused_by_name_and_never_shown(monkeypatch, name, val
     assert len(value) < 3 or value not in str(refusal.value)
 
 
+def test_a_look_at_the_keys_may_fail_before_they_are_stale(monkeypatch):
+    monkeypatch.setenv("USERS_KEYS__POLL_INTERVAL", "30")
+    assert Settings().keys.stale_after == 60
+    monkeypatch.setenv("USERS_KEYS__POLL_INTERVAL", "30.1")
+    with pytest.raises(InvalidSettings, match=r"USERS_KEYS.* at least twice poll_interval"):
+        Settings()
+
+
 def test_settings_never_show_a_secret(production):
     shown = repr(Settings()) + str(Settings().model_dump(mode="json"))
     for name in ("USERS_KEYS__ENCRYPTION_KEY", "USERS_OAUTH_CLIENTS__ORDERS__SECRET_SHA256"):

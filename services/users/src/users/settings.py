@@ -1,6 +1,6 @@
 """The settings of users: the standard ones, its keys, passwords, tokens and clients."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from chassis_core import ConcernSettings, InvalidSettings, ServiceSettings
 from chassis_core.concerns.auth import AuthSettings
@@ -8,7 +8,7 @@ from chassis_core.concerns.body_limit import BodyLimitSettings
 from chassis_core.concerns.database import DatabaseSettings
 from chassis_core.settings import ServerSettings
 from cryptography.fernet import Fernet
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 # These three are public, so production refuses them.
@@ -48,7 +48,16 @@ class KeySettings(ConcernSettings):
     """Seconds between two looks at the database, and so how soon a rotation is picked up."""
     stale_after: float = Field(60.0, gt=0)
     """Seconds without a good look after which this process signs nothing: it can no longer know
-    that its key is not retired."""
+    that its key is not retired. At least two looks, so that one that fails does not stop it."""
+
+    @model_validator(mode="after")
+    def _looks_before_stale(self) -> Self:
+        if 2 * self.poll_interval > self.stale_after:
+            raise ValueError(
+                f"stale_after ({self.stale_after:g}) must be at least twice poll_interval "
+                f"({self.poll_interval:g}): else the process stops signing between two looks"
+            )
+        return self
 
 
 class PasswordSettings(ConcernSettings):

@@ -36,7 +36,7 @@ def stranger() -> str:
 
 def sealed_with(settings: Settings, *keys: bytes, **changes) -> Settings:
     key = SecretStr(b",".join(keys).decode())
-    changed = KeySettings(encryption_key=key, poll_interval=0.05, **changes)
+    changed = KeySettings(**{"encryption_key": key, "poll_interval": 0.05} | changes)
     return settings.model_copy(update={"keys": changed})
 
 
@@ -212,7 +212,8 @@ def _reported_by(telemetry):
 
 
 async def test_a_process_that_has_lost_sight_of_the_keys_signs_nothing(settings, database, ring):
-    blind = KeyRing(sealed_with(settings, Fernet.generate_key(), stale_after=0.001), database)
+    soon = sealed_with(settings, Fernet.generate_key(), poll_interval=0.001, stale_after=0.002)
+    blind = KeyRing(soon, database)
     with pytest.raises(Unavailable):
         blind.signer()
     blind._seen = ring.published()
