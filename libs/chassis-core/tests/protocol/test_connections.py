@@ -147,11 +147,11 @@ async def test_an_answer_that_fails_half_way_is_cut_and_not_ended(raw, statuses)
     assert answer.endswith(b"5\r\nbegun\r\n")
 
 
-@pytest.mark.parametrize("size", [20_000_000, 1_048_577])
+@pytest.mark.parametrize("size", [20_000_000, 262_145])
 async def test_a_large_body_is_refused_before_it_is_sent_and_the_answer_arrives(
     raw, statuses, size
 ):
-    answer = await raw.exchange(post(b"/echo", b"a" * 900_000, size), b"a" * 900_000)
+    answer = await raw.exchange(post(b"/echo", b"a" * 200_000, size), b"a" * 200_000)
     assert statuses(answer) == [413]
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["status"] == 413
 
@@ -164,7 +164,7 @@ async def test_a_chunked_body_is_refused_when_its_sum_passes_the_limit(raw, stat
 
 
 async def test_an_answer_that_does_not_wait_for_the_body_closes(raw, statuses):
-    answer = await raw.exchange(post(b"/nowhere", b"a" * 10, 500_000))
+    answer = await raw.exchange(post(b"/nowhere", b"a" * 10, 200_000))
     assert statuses(answer) == [404]
     assert b"connection: close" in answer
 
