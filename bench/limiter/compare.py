@@ -77,7 +77,7 @@ async def _one(take: Take, key: str, hits: list[Hit]) -> None:
 def _limiters(url: str, redis: Redis, *, limit: int, window: int) -> dict[str, tuple[Take, Take]]:
     policy, local, remote = (
         Policy.of("p", limit, window),
-        MemoryLimiter(max_keys=1000),
+        MemoryLimiter(max_keys=100_000),
         RedisLimiter(redis),
     )
 

@@ -125,13 +125,17 @@ async def test_connections_whose_requests_do_not_come_make_room_for_those_whose_
         await asyncio.gather(*waiting)
 
 
+@pytest.mark.parametrize("more", [b"", GET % b"/echo", STALLED])
 @pytest.mark.parametrize("path", [b"/large", b"/endless"])
 async def test_clients_that_do_not_read_their_answers_make_room_for_those_that_do(
-    serving, statuses, path
+    serving, statuses, path, more
 ):
     async with serving(max_connections=3) as raw:
         stuck_ones = [await stuck(raw.port, path) for _ in range(3)]
         await asyncio.sleep(0.3)
+        for sock in stuck_ones:
+            await asyncio.get_running_loop().sock_sendall(sock, more)
+        await asyncio.sleep(0.1)
         assert statuses(await raw.exchange(GET % b"/echo", until=1)) == [200]
         assert len(raw.listener.server_state.connections) <= 3
         for sock in stuck_ones:

@@ -54,7 +54,7 @@ def _line(moved: migrations.Moved | None, directory: Path) -> str:
     if moved is None:
         return "done"
     if schema.is_ahead(directory, moved.after):
-        return f"left at {moved.after}, to which newer code has migrated; this code serves it too"
+        return f"left at {moved.after}, which is not known here: newer code has migrated"
     if moved.before == moved.after:
         return f"already at {moved.after}"
     return f"migrated from {moved.before or 'nothing'} to {moved.after or 'nothing'}"

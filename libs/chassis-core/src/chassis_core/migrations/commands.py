@@ -44,7 +44,7 @@ async def upgrade(
 ) -> Moved:
     """Migrate the database up to a revision. Any number of processes may do so at once.
 
-    One that newer code has migrated stays as it is, for this code serves it too.
+    One that newer code has migrated stays as it is: this code is to serve it too.
 
     Raises:
         LockedOut: another process took longer than `lock_timeout` seconds.

@@ -111,9 +111,9 @@ class Connection(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Let the app go on."""
         self._stop_taking()
-        if self._served is not None and not self._served.response_complete:
-            self._shared.idle.pop(self, None)
         super().resume_writing()
+        if self._served is not None and not self._served.response_complete:
+            self._is_served()
 
     def close(self) -> None:
         """Close after what was written; with bytes unread, after the client could read it.
@@ -138,6 +138,11 @@ class Connection(HttpToolsProtocol):
     def _serve(self, cycle: Cycle) -> None:
         self._served = cycle
         self._start_asgi_task(cycle, self.app)  # type: ignore[arg-type] # ours
+
+    def _is_served(self) -> None:
+        # Unless its client is waited for all the same: for a body, or to take what is written.
+        if self._reading != "body" and not self.flow.write_paused:
+            self._shared.idle.pop(self, None)
 
     def _make_room(self) -> None:
         if self.transport.get_write_buffer_size():

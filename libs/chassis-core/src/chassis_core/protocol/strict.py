@@ -85,7 +85,7 @@ class StrictProtocol(Connection):
     def on_message_complete(self) -> None:
         """Note that the request is read to its end: only now can another one follow."""
         self._unframed, self._reading = 0, None
-        self._shared.idle.pop(self, None)
+        self._is_served()
         self._patience.rest()
         if not self.cycle.response_started:
             self.cycle.keep_alive = self._keep_alive
@@ -118,7 +118,8 @@ class StrictProtocol(Connection):
 
     def _start(self, *, keep_alive: bool) -> None:
         before = self.cycle
-        self._shared.idle.pop(self, None)
+        if not self.flow.write_paused:
+            self._shared.idle.pop(self, None)
         self._keep_alive = keep_alive and not self._shared.draining
         scope: dict[str, Any] = self.scope  # type: ignore[assignment] # uvicorn's name for the same
         dated = self.server_state.default_headers

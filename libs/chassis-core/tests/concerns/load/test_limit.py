@@ -27,7 +27,7 @@ class Judged:
         window = self.limit.window
         window.came, window.done, window.shed = came, done, shed
         for _ in range(done):
-            self.limit.took(route, USUAL * slowness)
+            self.limit.took(route, 200, USUAL * slowness)
         self.pending = max(0, self.pending + came - done - shed)
         self.seconds += seconds
         self.limit.judge(pending=self.pending, in_flight=min(self.pending, int(self.limit.now)))
@@ -85,7 +85,7 @@ def test_the_limit_follows_how_slow_requests_are(judged):
     judged.windows(0.2, came=30, done=10, shed=20, slowness=1)
     high = judged.limit.now
     assert high < 200
-    usual = judged.limit._slowness._usual["GET /orders"] / USUAL
+    usual = judged.limit._slowness._usual["GET /orders", 200] / USUAL
     judged.window(came=30, done=10, shed=20, slowness=3.15 * usual)
     assert judged.limit.now == pytest.approx(high * 3 / 3.15)
     judged.window(came=30, done=10, shed=20, slowness=3 * usual)
@@ -163,7 +163,7 @@ def test_requests_that_all_fail_while_some_are_refused_are_overload(judged):
 
 def test_some_that_fail_are_not_taken_for_all_that_fail(judged):
     for _ in range(20):
-        judged.limit.took("GET /orders", USUAL)
+        judged.limit.took("GET /orders", 200, USUAL)
         window = judged.limit.window
         window.came, window.done, window.shed = 10, 10, 5
         judged.seconds += WINDOW
@@ -205,7 +205,7 @@ def test_a_new_overload_does_not_begin_with_the_storm_of_the_last(judged):
 def test_a_route_is_measured_by_itself_so_that_a_slow_one_is_no_overload(judged):
     for _ in range(20):
         for _ in range(10):
-            judged.limit.took("POST /orders", 1.0)
+            judged.limit.took("POST /orders", 200, 1.0)
         judged.window(came=30, done=10)
     assert not judged.limit.overloaded
 
@@ -221,18 +221,24 @@ def test_what_is_slow_in_overload_is_never_taken_for_usual(judged):
     overload(judged)
     judged.pending = 0
     judged.windows(30, came=30, done=10, shed=20, slowness=3)
-    judged.limit.took("GET /orders", USUAL)
+    judged.limit.took("GET /orders", 200, USUAL)
     assert judged.limit._slowness._slow == [pytest.approx(1, rel=0.1)]
 
 
 def test_a_route_is_measured_by_its_faster_work_and_not_by_its_fastest(judged):
     # One in fifty is found in a cache.
     for number in range(2000):
-        judged.limit.took("GET /orders", USUAL / 50 if number % 50 == 0 else USUAL)
+        judged.limit.took("GET /orders", 200, USUAL / 50 if number % 50 == 0 else USUAL)
         judged.window(came=1, done=0)
         judged.pending = 0
-    judged.limit.took("GET /orders", USUAL)
+    judged.limit.took("GET /orders", 200, USUAL)
     assert judged.limit._slowness._slow[-1] == pytest.approx(1, rel=0.2)
+
+
+def test_an_answer_that_is_first_given_in_a_flood_is_measured_by_its_route(judged):
+    overload(judged)
+    judged.limit.took("GET /orders", 429, 8 * USUAL)
+    assert judged.limit._slowness._slow[-1] == pytest.approx(8, rel=0.2)
 
 
 def test_in_calm_it_remembers_no_times_but_the_best(judged):

@@ -152,45 +152,57 @@ async def test_a_dead_collector_costs_only_the_spans(monkeypatch, collector):
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes no span until `taking`, and counts how often it was asked."""
+    """Answers with `status`, and counts how often it was asked."""
 
-    asked, taking = 0, False
+    asked, status = 0, 200
 
     def do_POST(self) -> None:
         Collector.asked += 1
         self.rfile.read(int(self.headers["content-length"]))
-        self.send_response(200 if Collector.taking else 400)
+        self.send_response(Collector.status)
         self.send_header("content-length", "0")
         self.end_headers()
 
     def log_message(self, *_: object) -> None: ...
 
 
-async def test_a_collector_that_took_no_spans_is_left_alone_for_the_pause(monkeypatch):
+async def test_a_collector_that_is_away_is_left_alone_for_the_pause_and_tried_at_the_end(
+    monkeypatch,
+):
     registry = CollectorRegistry()
 
-    def fates() -> dict[str, float | None]:
-        return {
-            fate: registry.get_sample_value("tracing_spans_total", {"outcome": fate})
-            for fate in ("exported", "failed")
-        }
+    def fates() -> tuple[float | None, float | None]:
+        spans = "tracing_spans_total"
+        return (
+            registry.get_sample_value(spans, {"outcome": "exported"}),
+            registry.get_sample_value(spans, {"outcome": "failed"}),
+        )
 
     with HTTPServer(("127.0.0.1", 0), Collector) as server:
         Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1.3")
         settings = TracingSettings(collector_pause=1)
         provider = tracer_provider(Service("orders", "1", "test"), settings, registry=registry)
 
-        async def end_a_span() -> None:
+        async def end_a_span(status: int) -> None:
+            Collector.status = status
             provider.get_tracer("t").start_span("s").end()
             await asyncio.to_thread(provider.force_flush)
 
-        await end_a_span()
-        await end_a_span()
-        assert (Collector.asked, fates()) == (1, {"exported": 0, "failed": 2})
-        Collector.taking = True
+        await end_a_span(400)
+        await end_a_span(400)
+        assert (Collector.asked, fates()) == (2, (0, 2)), "who refuses a batch at once is there"
+        await end_a_span(503)
+        tried = Collector.asked
+        await end_a_span(200)
+        assert (Collector.asked, fates()) == (tried, (0, 4))
         await asyncio.sleep(settings.collector_pause)
-        await end_a_span()
-        assert (Collector.asked, fates()) == (2, {"exported": 1, "failed": 2})
+        await end_a_span(200)
+        assert fates() == (1, 4)
+        await end_a_span(503)
+        provider.get_tracer("t").start_span("last").end()
+        Collector.status = 200
         await asyncio.to_thread(provider.shutdown)
+        assert fates() == (2, 5)
         server.shutdown()

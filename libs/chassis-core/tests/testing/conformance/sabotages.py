@@ -26,10 +26,10 @@ from chassis_core.concerns.cors import CorsSettings
 from chassis_core.concerns.database import database
 from chassis_core.concerns.deadline import DeadlineSettings
 from chassis_core.concerns.logs import LogsSettings
-from chassis_core.concerns.rate_limit import RateLimitSettings
+from chassis_core.concerns.rate_limit import RateLimit, RateLimitSettings
 from chassis_core.problem import Unauthenticated, responses
 from chassis_core.protocol.cycle import Cycle
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from notes.api import router
@@ -288,6 +288,16 @@ SABOTAGES = {
     ),
     "a write that anyone may do without limit": Sabotage(
         "open-writes-are-limited", route("POST", "/v1/open", open_to_all, openapi_extra=PUBLIC)
+    ),
+    "a write that anyone may do who makes up API keys": Sabotage(
+        "open-writes-are-limited",
+        route(
+            "POST",
+            "/v1/open",
+            open_to_all,
+            openapi_extra=PUBLIC,
+            dependencies=[Depends(RateLimit("10/minute", by="api_key"))],
+        ),
     ),
     "a query without its owner": Sabotage("callers-are-kept-apart", weaken=forget_the_owner),
     "a route that asks for no owner": Sabotage(

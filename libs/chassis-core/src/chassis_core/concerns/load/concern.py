@@ -51,7 +51,7 @@ class LoadMiddleware:
         async def watched(message: Message) -> None:
             # A stream takes as long as it likes: what counts is how soon it begins.
             if message["type"] == "http.response.start" and message["status"] < 500:
-                place.answered((scope.get("endpoint"), message["status"]))
+                place.answered(scope.get("endpoint"), message["status"])
             await send(message)
 
         try:

@@ -79,9 +79,9 @@ class Limit:
         """Seconds for which a refusal is held back."""
         return self._storm.hold
 
-    def took(self, kind: Hashable, seconds: float) -> None:
-        """Note how long a request took that was answered well, whose answer was of this kind."""
-        self._slowness.took(kind, seconds)
+    def took(self, route: Hashable, status: int, seconds: float) -> None:
+        """Note how long a request of a route took that was answered well, with this status."""
+        self._slowness.took(route, status, seconds)
 
     def judge(self, *, pending: int, in_flight: int) -> None:
         """Set the limit by what has happened since the last judgement."""

@@ -154,10 +154,10 @@ class Place:
         self._rested += time.monotonic()
         self._count(1)
 
-    def answered(self, kind: Hashable) -> None:
-        """Note how long an answer of this kind took, when it begins and is not our failure."""
+    def answered(self, route: Hashable, status: int) -> None:
+        """Note how long an answer took, when it begins and is not our failure."""
         took = time.monotonic() - self._began - self._rested
-        self._load.limit.took(kind, took)
+        self._load.limit.took(route, status, took)
 
     def leave(self) -> None:
         """Give the place back; more than once does no harm."""

@@ -25,17 +25,23 @@ class Slowness:
         self.calm, self.overloaded = True, False
         self._slow: list[float] = []
         self._done_well = self._done_badly = 0
-        self._usual: dict[Hashable, float] = {}
+        self._usual: dict[tuple[Hashable, int], float] = {}
 
-    def took(self, kind: Hashable, seconds: float) -> None:
-        """Note how long a request of a kind took that was answered well."""
-        usual = self._usual.setdefault(kind, seconds)
+    def took(self, route: Hashable, status: int, seconds: float) -> None:
+        """Note how long a request took that was answered well."""
+        kind = route, status
+        if (usual := self._usual.get(kind)) is None:
+            usual = self._usual[kind] = self._first_guess(route, seconds)
         self._slow.append(seconds / usual)
         self._done_well += 1
         if seconds < usual and not self.overloaded:
             self._usual[kind] = usual / DOWN
         elif seconds > usual and self.calm:
             self._usual[kind] = usual * UP
+
+    def _first_guess(self, route: Hashable, seconds: float) -> float:
+        # What comes first in a flood, such as a 429, would else be measured by the flood alone.
+        return min([seconds, *(usual for kind, usual in self._usual.items() if kind[0] == route)])
 
     def done(self, requests: int) -> None:
         """Note that so many have been done since this was said last, well or badly."""

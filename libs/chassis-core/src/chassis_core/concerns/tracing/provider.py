@@ -16,6 +16,9 @@ from pydantic import Field
 from chassis_core.concern import ConcernSettings, Service
 from chassis_core.concerns.tracing.aside import aside
 
+AWAY = 0.5
+"""Seconds that a batch takes at least to fail if nobody is there: it is tried again after 0.8."""
+
 
 class TracingSettings(ConcernSettings):
     """What OpenTelemetry has no variable for; everything else is set by OTEL_*."""
@@ -25,9 +28,9 @@ class TracingSettings(ConcernSettings):
     with a collector that hangs."""
 
     collector_pause: float = Field(10.0, ge=0)
-    """Seconds without a try after a batch that the collector did not take; the spans that end in
-    them are lost, and counted as failed. A batch is tried for OTEL_EXPORTER_OTLP_TIMEOUT before, so
-    a restart loses nothing, and one that is away for long takes less time from requests."""
+    """Seconds without a try after a batch that a collector did not take though it was tried again
+    for some; the spans that end in them are lost, and counted as failed. So one that is away for
+    long takes no time from requests, and one that restarts within five seconds loses nothing."""
 
 
 def tracer_provider(
@@ -88,12 +91,18 @@ class CountedExporter(SpanExporter):
         self._failed.inc(len(spans))
         return SpanExportResult.FAILURE
 
+    def end_pause(self) -> None:
+        """Try the next batch, whatever became of the last."""
+        self._next_try = -math.inf
+
     def _try(self, spans: Sequence[ReadableSpan]) -> bool:
-        if time.monotonic() < self._next_try:
+        if (began := time.monotonic()) < self._next_try:
             return False
         if self._exporter.export(spans) is SpanExportResult.SUCCESS:
             return True
-        self._next_try = time.monotonic() + self._pause
+        # Who refuses at once is there, and may like the next batch better.
+        if (ended := time.monotonic()) - began >= AWAY:
+            self._next_try = ended + self._pause
         return False
 
     def shutdown(self) -> None:
@@ -109,6 +118,11 @@ class CountedProcessor(BatchSpanProcessor):
         self._counted = exporter
         self._kept = 0
         super().__init__(exporter, max_queue_size=self._room)
+
+    def shutdown(self) -> None:
+        """Send what waits, and stop."""
+        self._counted.end_pause()
+        super().shutdown()  # type: ignore[no-untyped-call] # the SDK's
 
     def on_end(self, span: ReadableSpan) -> None:
         """Queue a span that is sampled."""

@@ -54,7 +54,7 @@ class _Looker:
     def _router(self, name: str) -> bool:
         found = self._source.definition(name)
         if found is None:
-            return True
+            return bool(name)  # one from elsewhere; one that a function makes has no name
         module, statement = found
         calls = [node for node in ast.walk(statement) if isinstance(node, ast.Call)]
         return any(self._depends(module, call) for call in calls) or self._included(name)

@@ -1,8 +1,11 @@
 """How much a caller may ask for, and how long an answer may take."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
+
+import httpx2
 
 from chassis_core.contract.bounds import BOUNDS, is_limit
 from chassis_core.testing.conformance.probe import BASE
@@ -11,6 +14,7 @@ from chassis_core.testing.conformance.subject import Running, Subject
 
 SOON = 3.0
 """Seconds in which a deadline of a fraction of one is noticed, on a machine that is busy."""
+_UNITS = re.compile(r";r=(\d+)")
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 _SANE: dict[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
     ("rate_limit", "default"): (lambda rates: is_limit(rates or ""), "a rate such as 200/second"),
@@ -37,18 +41,24 @@ async def _limited(subject: Subject) -> None:
 
 
 async def _open_writes(subject: Subject) -> None:
+    key = subject.settings.rate_limit.key_header
     async with subject.running() as service:
-        everywhere = (await service.http.get(f"{BASE}/ok")).headers.get("ratelimit-policy", "")
+        everywhere = _remaining(await service.http.get(f"{BASE}/ok"))
         for operation in subject.operations:
             is_open = operation.security is not None and not operation.guarded
             if is_open and operation.method in _WRITES:
-                answer = await service.send(operation)
-                policies = answer.headers.get("ratelimit-policy", "")
+                # A stranger may send another API key each time: that must not be another caller.
+                sent = [await service.send(operation, {key: f"made-up-{n}"}) for n in range(2)]
+                before, after = [_remaining(answer)[len(everywhere) :] for answer in sent]
                 hold(
-                    policies.startswith(f"{everywhere}, "),
-                    f"anyone may call {operation}, and no limit of its own answers: give it "
-                    "Depends(RateLimit('10/minute', by='address'))",
+                    any(second < first for first, second in zip(before, after, strict=False)),
+                    f"anyone may call {operation}, and no limit of its own holds a stranger: give "
+                    "it Depends(RateLimit('10/minute', by='address'))",
                 )
+
+
+def _remaining(answer: httpx2.Response) -> list[int]:
+    return [int(units) for units in _UNITS.findall(answer.headers.get("ratelimit", ""))]
 
 
 async def _shed(subject: Subject) -> None:
