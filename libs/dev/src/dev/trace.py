@@ -10,6 +10,8 @@ from dev.state import State
 from dev.waiting import until
 
 WIDTH = 32
+ARRIVES_WITHIN = 2.0
+"""Seconds in which a span comes, if it was exported at all."""
 _COLOURS = {"users": GREEN, "orders": YELLOW}
 
 
@@ -22,10 +24,10 @@ def main(arguments: Sequence[str]) -> int:
         raise Trouble("the platform does not run: ./dev up")
     if not running.get("collector"):
         raise Trouble("its spans go to your own OTEL_EXPORTER_OTLP_ENDPOINT: look there")
-    spans = fetch(running["collector"], arguments[0])
-    if not spans:
-        raise Trouble(f"no span of trace {arguments[0]!r} has come")
-    for line in draw(spans):
+    collector, trace_id = running["collector"], arguments[0]
+    # A line of the log is there some tenths of a second before the spans that it names.
+    missing = f"no span of trace {trace_id!r} has come"
+    for line in draw(until(lambda: fetch(collector, trace_id), ARRIVES_WITHIN, missing)):
         say(line)
     return 0
 
