@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from chassis_core.concerns.load import PLACE, STATE, Load
+from chassis_core.concerns.load import STATE, Load
 from chassis_core.problem import Problem
 from chassis_core.protocol.config import StrictConfig
 from chassis_core.protocol.cycle import Cycle
@@ -69,8 +69,7 @@ class Connection(HttpToolsProtocol):
         if self._served is not None:
             self._served.disconnect()
         for cycle in self._waiting:
-            if (place := cycle.scope.get(PLACE)) is not None:
-                place.leave()
+            cycle.leave()
         self._waiting.clear()
         super().connection_lost(exc)
 

@@ -100,6 +100,11 @@ class Cycle:
             self.disconnected = True
             self.message_event.set()
 
+    def leave(self) -> None:
+        """Give the request's place in the load back, if it has one."""
+        if (place := self.scope.get(PLACE)) is not None:
+            place.leave()
+
     async def run_asgi(self, app: ASGIApp) -> None:
         """Let the app answer; what it does not answer is a problem, what it leaves half is cut."""
         error: BaseException | None = None
@@ -112,8 +117,7 @@ class Cycle:
             if not isinstance(raised, Problem) and self.scope.get(RECORDED) is not raised:
                 _log.error("unhandled exception", exc_info=raised)
         finally:
-            if (place := self.scope.get(PLACE)) is not None:
-                place.leave()
+            self.leave()
         if self.response_complete or self.disconnected:
             return
         if self.response_started:
