@@ -53,7 +53,7 @@ def _done(
 def _line(moved: migrations.Moved | None, directory: Path) -> str:
     if moved is None:
         return "done"
-    if schema.is_ahead(directory, moved.after):
+    if schema.is_ahead(schema.script(directory), moved.after):
         return f"left at {moved.after}, which is not known here: newer code has migrated"
     if moved.before == moved.after:
         return f"already at {moved.after}"

@@ -113,7 +113,7 @@ async def _move(
     lock_timeout: float,
 ) -> Moved:
     def go(connection: Connection) -> None:
-        if to == "head" and schema.is_ahead(directory, _at(connection)):
+        if to == "head" and schema.is_ahead(schema.script(directory), _at(connection)):
             return
         migrate(_config(directory, connection), to)
 

@@ -41,9 +41,9 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def is_ahead(directory: Path, revision: str | None) -> bool:
+def is_ahead(migrations: ScriptDirectory, revision: str | None) -> bool:
     """Say whether a database at `revision` was migrated by newer code than this."""
-    known = {known.revision for known in script(directory).walk_revisions()}
+    known = {known.revision for known in migrations.walk_revisions()}
     return revision is not None and revision not in known
 
 
@@ -62,8 +62,9 @@ class Gate:
         """
         if self._passed:
             return
-        head = script(self._directory).get_current_head()
+        migrations = script(self._directory)
+        head = migrations.get_current_head()
         at = current(connection)
-        if at != head and not is_ahead(self._directory, at):
+        if at != head and not is_ahead(migrations, at):
             raise SchemaBehind(f"the database is at revision {at}, the code needs {head}")
         self._passed = True
