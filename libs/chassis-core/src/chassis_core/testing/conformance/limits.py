@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 
 from chassis_core.contract.bounds import BOUNDS, is_limit
+from chassis_core.contract.rules.routing import UNSAFE
 from chassis_core.testing.conformance.probe import BASE
 from chassis_core.testing.conformance.promise import Promise, hold
 from chassis_core.testing.conformance.subject import Running, Subject
@@ -15,7 +16,6 @@ from chassis_core.testing.conformance.subject import Running, Subject
 SOON = 3.0
 """Seconds in which a deadline of a fraction of one is noticed, on a machine that is busy."""
 _UNITS = re.compile(r";r=(\d+)")
-_WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 _SANE: dict[tuple[str, str], tuple[Callable[[Any], bool], str]] = {
     ("rate_limit", "default"): (lambda rates: is_limit(rates or ""), "a rate such as 200/second"),
     ("trusted_hosts", "allowed"): (lambda names: "*" not in names, "names, not *"),
@@ -46,7 +46,7 @@ async def _open_writes(subject: Subject) -> None:
         everywhere = _remaining(await service.http.get(f"{BASE}/ok"))
         for operation in subject.operations:
             is_open = operation.security is not None and not operation.guarded
-            if is_open and operation.method in _WRITES:
+            if is_open and operation.method.lower() in UNSAFE:
                 # A stranger may send another API key each time: that must not be another caller.
                 sent = [await service.send(operation, {key: f"made-up-{n}"}) for n in range(2)]
                 before, after = [_remaining(answer)[len(everywhere) :] for answer in sent]
